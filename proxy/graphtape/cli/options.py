@@ -1,0 +1,91 @@
+"""Options that several commands share, each with its name in the environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from graphtape.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Command = Callable[..., None]
+
+
+class _CommaList(click.ParamType[str]):
+    """A value that may be repeated; in the environment the values stand between commas."""
+
+    name = "text"
+    envvar_list_splitter = ","
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take off the spaces around a value."""
+        del param, ctx
+        return value.strip()
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
+    """Declare an option with its variable: `--fail-on-unused` is GRAPHTAPE_FAIL_ON_UNUSED."""
+    long = next(name for name in names if name.startswith("--")).partition("/")[0]
+    variable = "GRAPHTAPE_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, default=None, **attributes)
+
+
+def listed(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
+    """Declare an option that may be repeated."""
+    return option(*names, multiple=True, type=_CommaList(), **attributes)
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Declare several options, to be listed in this order."""
+
+    def declare(command: Command) -> Command:
+        for each in reversed(options):
+            command = each(command)
+        return command
+
+    return declare
+
+
+config = option("--config", metavar="FILE", help="Settings file; else graphtape.toml.")
+
+serving = together(
+    option("--listen", metavar="HOST:PORT", help="Where clients connect; port 0 takes a free one."),
+    option("--ready-file", metavar="FILE", help="Written once the ports accept, as JSON."),
+    option("-q", "--quiet", is_flag=True, help="No live line per request."),
+    config,
+)
+
+proxying = together(
+    option("--control", metavar="HOST:PORT", help="Where the control API listens."),
+    listed(
+        "--status",
+        metavar="VALUE",
+        help="Answer VALUE for every chromeOSOnboardingStatus; disconnect=VALUE for that action "
+        "alone.",
+    ),
+    listed("--match-on", metavar="NAME", help="Compare requests by these alone; vcrpy's names."),
+    listed("--ignore-body", metavar="FIELD", help="Leave a body field out of matching."),
+    listed("--ignore-query", metavar="NAME", help="Leave a query value out of matching."),
+    option("--seed", type=int, metavar="N", help="For everything random."),
+    serving,
+)
+
+
+def settings_of(ctx: click.Context, **defaults: object) -> Settings:
+    """Make Settings of what flags and the environment said, over the settings file.
+
+    Raises:
+        UsageError: A value is wrong.
+    """
+    said = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    fields = Settings.__struct_fields__
+    given = {
+        name: value
+        for name, value in ctx.params.items()
+        if name in fields and ctx.get_parameter_source(name) in said
+    }
+    return load(given, config=ctx.params.get("config"), defaults=defaults)

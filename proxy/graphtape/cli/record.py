@@ -1,0 +1,72 @@
+"""`graphtape record`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from graphtape import runner
+from graphtape.cli import serving
+from graphtape.cli.options import option, proxying, settings_of
+from graphtape.core.session import Mode
+
+
+@click.command("record")
+@click.argument("cassette", type=click.Path(dir_okay=False, path_type=Path))
+@option(
+    "--upstream",
+    metavar="NAME|URL",
+    help="Where to forward to: global, usgov, usgov-dod, china, sandbox, or a URL.",
+)
+@option(
+    "--mode",
+    type=click.Choice([Mode.ONCE, Mode.NEW_EPISODES, Mode.ALL], case_sensitive=False),
+    help="once: play a cassette that exists, record one that doesn't; new_episodes: play what is "
+    "recorded, add what isn't; all: record everything anew.",
+)
+@option("--upstream-ca", metavar="FILE", help="PEM of private roots upstream is verified by.")
+@option("--max-body", type=int, metavar="BYTES", help="A larger body is left off the tape.")
+@option("--connect-timeout", type=float, metavar="SECONDS", help="To reach upstream.")
+@option("--read-timeout", type=float, metavar="SECONDS", help="Without a byte from upstream.")
+@proxying
+@click.pass_context
+def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
+    r"""Forward calls to a tenant and record them into CASSETTE.
+
+    Point the app at http://127.0.0.1:8787 and use it; stop with Ctrl-C, which saves. Tokens,
+    cookies and other secrets never reach the file.
+
+    \b
+    Example:
+      graphtape record cassettes/disconnect.yaml
+      curl -X POST -H "Authorization: Bearer $TOKEN" \\
+        http://127.0.0.1:8787/beta/deviceManagement/chromeOSOnboardingSettings/disconnect
+    """
+    serving.set_up_logging()
+    settings = settings_of(ctx)
+    proxy = runner.Proxy.load(
+        settings,
+        [cassette],
+        mode=Mode(settings.mode),
+        on_entry=serving.live_line(quiet=settings.quiet),
+    )
+    for note in proxy.notes:
+        serving.say(f"note: {note}")
+
+    def ready(addresses: runner.Addresses) -> None:
+        if proxy.outcome.session.forwards:
+            serving.say(f"recording {settings.upstream} into {cassette} on {addresses.proxy}")
+        else:
+            serving.say(f"replaying {cassette} on {addresses.proxy}")
+        serving.say("stop with Ctrl-C")
+
+    runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=settings.ready_file))
+    outcome = proxy.outcome
+    for line in serving.summary(outcome):
+        serving.say(line)
+    if outcome.saved is not None:
+        serving.say(f"saved {cassette}: {outcome.saved} interactions, {outcome.recorded} new")
+    elif outcome.session.forwards:
+        serving.say(f"nothing was recorded; {cassette} is as it was")
+    ctx.exit(serving.exit_code(outcome, fail_on_unused=False))

@@ -1,0 +1,58 @@
+"""`graphtape replay`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from graphtape import runner
+from graphtape.cli import serving
+from graphtape.cli.options import option, proxying, settings_of
+from graphtape.core.position import Order
+from graphtape.core.session import Mode
+
+
+@click.command("replay")
+@click.argument("cassettes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@option(
+    "--order",
+    type=click.Choice(list(Order), case_sensitive=False),
+    help="position: reads follow the writes played so far; request: vcrpy's order, each answer "
+    "once.",
+)
+@option("--fail-on-unused", is_flag=True, help="Exit 4 where interactions were never played.")
+@proxying
+@click.pass_context
+def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> None:
+    r"""Answer calls from CASSETTES, offline.
+
+    A request nothing recorded answers gets status 599 with a Graph-shaped error that names the
+    nearest recorded one, and the run ends with exit code 3.
+
+    \b
+    Example:
+      graphtape replay cassettes/disconnect.yaml --status failed
+      curl -X POST http://127.0.0.1:8787/beta/deviceManagement/chromeOSOnboardingSettings/disconnect
+    """
+    serving.set_up_logging()
+    settings = settings_of(ctx)
+    proxy = runner.Proxy.load(
+        settings,
+        cassettes,
+        mode=Mode.NONE,
+        on_entry=serving.live_line(quiet=settings.quiet),
+    )
+    for note in proxy.notes:
+        serving.say(f"note: {note}")
+    count = sum(len(recording.interactions) for recording in proxy.outcome.recordings)
+
+    def ready(addresses: runner.Addresses) -> None:
+        names = ", ".join(map(str, cassettes))
+        serving.say(f"replaying {names} ({count} interactions) on {addresses.proxy}")
+        serving.say("stop with Ctrl-C")
+
+    runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=settings.ready_file))
+    for line in serving.summary(proxy.outcome):
+        serving.say(line)
+    ctx.exit(serving.exit_code(proxy.outcome, fail_on_unused=settings.fail_on_unused))

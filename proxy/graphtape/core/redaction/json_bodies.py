@@ -1,0 +1,208 @@
+"""JSON bodies: values change where they stand, the rest keeps its formatting."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING, assert_never
+
+from graphtape.core.json_text import NotJsonError, quote, scalars, splice
+from graphtape.core.json_text import text as unquoted
+from graphtape.core.redaction import bodies, headers, shapes, urls
+from graphtape.core.redaction.identities import is_domain
+from graphtape.core.redaction.places import (
+    SECRET_ANSWERS,
+    SECRET_ENDINGS,
+    SECRET_NEIGHBOURS,
+    Path,
+    Place,
+    folded,
+)
+from graphtape.core.redaction.sweep import Rule
+from graphtape.core.redaction.text import text
+
+if TYPE_CHECKING:
+    from graphtape.core.json_text import Scalar
+    from graphtape.core.redaction.sweep import Sweep
+
+# A value no rule knows by its shape: it is passed over unread.
+_DULL = re.compile(rb'"(?:[\w:-]{0,64}|(?![Bb]earer )[\w ]{0,64})"')
+_LITERALS = frozenset({b"true", b"false", b"null"})
+_KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
+_ENTITY = re.compile(r"#(organization|domains)\b", re.IGNORECASE)
+_NEIGHBOUR = re.compile(
+    rb'"(?:key|name)"\s{0,8}:\s{0,8}"[^"]*(?:secret|password|token|key)"', re.IGNORECASE
+)
+_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
+_STRING_DEPTH = 2
+_BATCH = ("requests", "responses")
+_TWO_INDEXES = 2
+
+
+def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
+    """Redact a JSON body.
+
+    Args:
+        sweep: The message's.
+        raw: JSON in UTF-8.
+        depth: In how many JSON strings this text was found.
+
+    Raises:
+        NotJsonError: `raw` isn't JSON.
+    """
+    noted, base = len(sweep.changes), sweep.place
+    edits: list[tuple[int, int, bytes]] = []
+    rules = sweep.rules
+    try:
+        told = _told_by_neighbours(raw, answer=sweep.action)
+        for scalar in scalars(raw):
+            place = told.get(scalar.start) or rules.field(scalar.path)
+            dull = place is Place.PLAIN and _DULL.fullmatch(raw, scalar.start, scalar.end)
+            if dull and not rules.patterns:
+                continue
+            sweep.place = base + scalar.path
+            new = _scalar(sweep, raw, scalar, place, depth)
+            if new is not None:
+                edits.append((scalar.start, scalar.end, new))
+    except NotJsonError:
+        del sweep.changes[noted:]  # its text is gone through again
+        raise
+    finally:
+        sweep.place = base
+    return _keys(sweep, splice(raw, edits))
+
+
+def embedded(sweep: Sweep, value: str, *, depth: int) -> str | None:
+    """Redact a JSON text that is a string's value; None if it isn't one, or nests too deep."""
+    if depth >= _STRING_DEPTH or value.lstrip()[:1] not in {"{", "["}:
+        return None
+    raw = value.encode("utf-8", "surrogatepass")
+    try:
+        swept = json(sweep, raw, depth + 1)
+    except NotJsonError:
+        return None
+    return swept.decode("utf-8", "surrogatepass")
+
+
+def _scalar(sweep: Sweep, raw: bytes, scalar: Scalar, place: Place, depth: int) -> bytes | None:
+    """Return what comes in a value's place, or None where it stays."""
+    before = unquoted(raw, scalar)
+    if not scalar.string:
+        if place is not Place.SECRET or raw[scalar.start : scalar.end] in _LITERALS:
+            return None
+        return quote(sweep.mask(Rule.SECRET, before))
+    after = _string(sweep, before, place, scalar.path, depth)
+    return None if after == before else quote(after)
+
+
+def _string(  # noqa: PLR0911 - one for each place
+    sweep: Sweep, value: str, place: Place, path: Path, depth: int
+) -> str:
+    identities = sweep.rules.identities
+    match place:
+        case Place.ALLOWED:
+            return value
+        case Place.SECRET:
+            return sweep.mask(Rule.SECRET, value)
+        case Place.SCHEME | Place.COOKIE | Place.SET_COOKIE:
+            name = next(step for step in reversed(path) if isinstance(step, str))
+            return headers.header(sweep, name, value)
+        case Place.LINK if "://" in value:
+            return urls.url(sweep, value, link=True)
+        case Place.TENANT if identities:
+            return urls.tenant(sweep, value)
+        case Place.DOMAIN if identities and is_domain(value):
+            return sweep.domain(value)
+        case Place.PERSON | Place.DEVICE | Place.SERIAL | Place.PHONE if sweep.rules.personal:
+            return shapes.person(sweep, place, value)
+        case (
+            Place.PLAIN
+            | Place.LINK
+            | Place.TENANT
+            | Place.DOMAIN
+            | Place.PERSON
+            | Place.DEVICE
+            | Place.SERIAL
+            | Place.PHONE
+        ):
+            return _plain(sweep, value, path, depth)
+        case _:
+            assert_never(place)
+
+
+def _plain(sweep: Sweep, value: str, path: Path, depth: int) -> str:
+    inside = embedded(sweep, value, depth=depth)
+    if inside is not None:
+        return inside
+    if path and path[0] in _BATCH and len(path) == 3:  # noqa: PLR2004 - requests, 0, url
+        if path[-1] == "url":
+            return urls.url(sweep, value, link=False)
+        if path[-1] == "body" and _BASE64.fullmatch(value):
+            return _base64(sweep, value)
+    return text(sweep, value)
+
+
+def _base64(sweep: Sweep, value: str) -> str:
+    """Redact the body of a $batch part that isn't JSON (Graph: "Combine multiple requests")."""
+    try:
+        raw = b64decode(value)
+    except binascii.Error:
+        return text(sweep, value)
+    swept = bodies.body(sweep, raw, "")
+    return value if swept == raw else b64encode(swept).decode("ascii")
+
+
+def _keys(sweep: Sweep, raw: bytes) -> bytes:
+    """Redact keys that are mail addresses: maps by user."""
+    if b"@" not in raw or not sweep.rules.identities:
+        return raw
+
+    def replace(found: re.Match[bytes]) -> bytes:
+        key = found[1]
+        return (
+            b'"'
+            + text(sweep, key.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            + b'"'
+        )
+
+    return _KEY_WITH_MAIL.sub(replace, raw)
+
+
+def _told_by_neighbours(raw: bytes, *, answer: str) -> dict[int, Place]:
+    """Find the values whose place shows by a field beside or around them, by where they start."""
+    entities = b"#organization" in raw or b"#domains" in raw
+    if not (entities or answer in SECRET_ANSWERS or _NEIGHBOUR.search(raw) is not None):
+        return {}
+    told: dict[int, Place] = {}
+    contexts: dict[Path, Place] = {}
+    named: set[Path] = set()
+    values: dict[Path, int] = {}
+    for scalar in scalars(raw):
+        path = scalar.path
+        match path[-1] if path and scalar.string else None:
+            case "@odata.context":
+                contexts[path[:-1]] = _entity(unquoted(raw, scalar))
+            case "id":
+                around = path[:-3] if path[-3:-2] == ("value",) else path[:-1]
+                told[scalar.start] = contexts.get(around, Place.PLAIN)
+            case "key" | "name":
+                name = folded(unquoted(raw, scalar))
+                if name in SECRET_NEIGHBOURS or name.endswith(SECRET_ENDINGS):
+                    named.add(path[:-1])
+            case "value":
+                values[path[:-1]] = scalar.start
+            case _:
+                pass
+    if answer in SECRET_ANSWERS:
+        named.add(())
+    told.update((values[parent], Place.SECRET) for parent in named if parent in values)
+    return {start: place for start, place in told.items() if place is not Place.PLAIN}
+
+
+def _entity(context: str) -> Place:
+    """Say what the ids of a collection are, by its metadata's name."""
+    entity = _ENTITY.search(context)
+    if entity is None:
+        return Place.PLAIN
+    return Place.TENANT if entity[1].lower() == "organization" else Place.DOMAIN

@@ -1,0 +1,313 @@
+"""Where a value stands, and what that says about it: header, field and parameter names."""
+
+from __future__ import annotations
+
+import enum
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graphtape.core.redaction.policy import Policy
+
+
+class Place(enum.StrEnum):
+    """What a name says about its value."""
+
+    PLAIN = "plain"
+    """Nothing: its shape decides."""
+    SECRET = "secret"  # noqa: S105 - a name
+    TENANT = "tenant"
+    """A tenant id, or a domain in its place."""
+    DOMAIN = "domain"
+    LINK = "link"
+    """A URL that is followed without a token, so that it is a secret itself."""
+    PERSON = "person"
+    DEVICE = "device"
+    SERIAL = "serial"
+    PHONE = "phone"
+    SCHEME = "scheme"
+    """A scheme, then a secret: `Bearer …`."""
+    COOKIE = "cookie"
+    SET_COOKIE = "set-cookie"
+    ALLOWED = "allowed"
+    """Leave alone."""
+
+
+def folded(name: str) -> str:
+    """Return a name as names compare: `Client-Secret` is `client_secret` is `clientSecret`."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+SECRET_FIELDS = frozenset(
+    {
+        "accesskey",
+        "accountkey",
+        "activationlockbypasscode",
+        "apikey",
+        "assertion",
+        "bootstraptoken",
+        "clientassertion",
+        "clientinfo",
+        "clientstate",  # subscriptions: proves that a notification comes from Graph
+        "connectionstring",
+        "deptoken",
+        "devicecode",
+        "encryptionkey",
+        "enterprisetoken",
+        "macoslocaladminpassword",
+        "passwd",
+        "passwordbase64",  # deviceLocalCredentials
+        "presharedkey",
+        "primarykey",
+        "primarysharedkey",
+        "pwd",
+        "qrcodecontent",  # Android enrollment: the token as text
+        "samlassertion",
+        "saskey",
+        "sastoken",
+        "secondarykey",
+        "secondarysharedkey",
+        "secrettext",
+        "secrettoken",
+        "serviceaccountcredentials",
+        "sessiontoken",
+        "sharedaccesskey",
+        "sharedaccesssignature",
+        "sharedkey",
+        "subscriptionkey",
+        "tempauth",
+        "temporaryaccesspass",
+        "token",
+        "tokenvalue",
+        "unlockcode",
+        "userassertion",
+    }
+)
+SECRET_ENDINGS = (
+    "accesstoken",
+    "apikey",
+    "authtoken",
+    "bearertoken",
+    "idtoken",
+    "passcode",
+    "passphrase",
+    "password",
+    "privatekey",
+    "refreshtoken",
+    "secret",
+    "securitytoken",
+)
+FORM_SECRETS = frozenset({"code", "codeverifier", "requestedtoken", "subjecttoken"})
+QUERY_SECRETS = frozenset(
+    {
+        "authkey",
+        "credential",
+        "prooftoken",
+        "sas",
+        "sig",
+        "signature",
+        "xamzcredential",
+        "xamzsignature",
+    }
+)
+SECRET_ANSWERS = frozenset(
+    {
+        "getfilevaultkey",
+        "getomasettingplaintextvalue",
+        "acquireaccesstoken",
+        "getrecoverykey",
+    }
+)
+"""Actions and functions, lower case, whose answer's `value` is the secret."""
+
+SECRET_NEIGHBOURS = frozenset(
+    {"basetoken", "clientsecret", "oauth2clientsecret", "oauth2accesstoken", "secrettoken"}
+)
+"""Folded values of `key` and `name` that make the `value` beside them a secret
+(synchronization secrets), with those that end as `SECRET_ENDINGS`."""
+
+_HEADERS = {
+    "authorization": Place.SCHEME,
+    "proxyauthorization": Place.SCHEME,
+    "xmsauthorizationauxiliary": Place.SCHEME,
+    "cookie": Place.COOKIE,
+    "setcookie": Place.SET_COOKIE,
+    "location": Place.LINK,
+    "contentlocation": Place.LINK,
+    "operationlocation": Place.LINK,
+    "azureasyncoperation": Place.LINK,
+    "ocpapimsubscriptionkey": Place.SECRET,
+    "xcsrftoken": Place.SECRET,
+    "xfunctionskey": Place.SECRET,
+    "xmsclientprincipal": Place.SECRET,
+    "xmsgraphtoken": Place.SECRET,
+    "xmsrefreshtokencredential": Place.SECRET,
+    "xxsrftoken": Place.SECRET,
+}
+LINK_FIELDS = frozenset(
+    {"uploadurl", "monitorurl", "azurestorageuri", "sasuri", "azurestorageuristring"}
+)
+_TENANT_FIELDS = frozenset({"tid", "sktid", "utid", "tenant", "xtenant", "realm"})
+_TENANT_ENDINGS = ("tenantid", "tenantids", "organizationid", "organizationids")
+_DOMAIN_FIELDS = frozenset(
+    {
+        "defaultdomainname",
+        "dnsdomainname",
+        "domain",
+        "domainname",
+        "domains",
+        "initialdomain",
+        "onpremisesdomainname",
+        "publisherdomain",
+        "tenantdomain",
+        "verifieddomain",
+    }
+)
+PERSONAL = {
+    "displayname": Place.PERSON,
+    "givenname": Place.PERSON,
+    "surname": Place.PERSON,
+    "userdisplayname": Place.PERSON,
+    "mailnickname": Place.PERSON,
+    "onpremisessamaccountname": Place.PERSON,
+    "businessphones": Place.PHONE,
+    "mobilephone": Place.PHONE,
+    "homephones": Place.PHONE,
+    "faxnumber": Place.PHONE,
+    "phonenumber": Place.PHONE,
+    "devicename": Place.DEVICE,
+    "deviceisplayname": Place.DEVICE,
+    "devicedisplayname": Place.DEVICE,
+    "manageddevicename": Place.DEVICE,
+    "serialnumber": Place.SERIAL,
+    "imei": Place.SERIAL,
+    "meid": Place.SERIAL,
+    "udid": Place.SERIAL,
+    "wifimacaddress": Place.SERIAL,
+}
+"""Folded names of personal data, and how each is replaced."""
+
+Path = tuple[str | int, ...]
+
+# A field that says nothing by its own name, and the one around it that does.
+_NAMED_BY_PARENT = {
+    ("verifieddomains", "name"): Place.DOMAIN,
+    ("link", "weburl"): Place.LINK,  # createLink: who has it may read
+}
+_HEADER_MAPS = frozenset({"headers", "httpheaders"})  # a $batch part's
+_REMEMBERED = 4096  # the keys of a hostile body must not pile up
+
+
+class Rules:
+    """The built-in names and a user's own."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.identities = not policy.keep_identities
+        self.personal = policy.personal
+        self.patterns = tuple(re.compile(pattern) for pattern in policy.patterns)
+        self.allowed_values = frozenset(policy.allow_values)
+        self._names: dict[str, Place] = {}
+        self._pairs: dict[tuple[str, str], Place] = {}
+        self._fields, self._field_paths = _split(policy.fields)
+        self._allowed, self._allowed_paths = _split(policy.allow_fields)
+        self._queries = {folded(name) for name in policy.queries}
+        self._allowed_queries = {folded(name) for name in policy.allow_queries}
+        self._headers = {folded(name) for name in policy.headers}
+        self._allowed_headers = {folded(name) for name in policy.allow_headers}
+
+    def field(self, path: Path) -> Place:
+        """Say what a JSON field's name says, or that of a container it stands in."""
+        named = Place.PLAIN
+        around = last = ""
+        for step in path:
+            if isinstance(step, str):
+                around, last = last, step
+                place = self._names.get(step) or self._name(step)
+                if named is not Place.SECRET or place is Place.ALLOWED:
+                    named = place
+        if named is Place.PLAIN and around:
+            named = self._pairs.get((around, last)) or self._pair(around, last)
+        if self._field_paths or self._allowed_paths:
+            named = self._by_path(path, named)
+        return named
+
+    def parameter(self, name: str, *, query: bool) -> Place:
+        """Say what the name of a form field or query parameter says."""
+        key = folded(name)
+        if query and key in self._allowed_queries:
+            return Place.ALLOWED
+        if key in FORM_SECRETS or (query and (key in QUERY_SECRETS or key in self._queries)):
+            return Place.PLAIN if key in self._allowed else Place.SECRET
+        place = self._names.get(name) or self._name(name)
+        if query and key == "token":
+            return Place.PLAIN  # of a delta query; no secret by itself
+        # `$filter=domain eq …` is no domain, and a link in a parameter is a URL like any.
+        return place if place in {Place.SECRET, Place.TENANT, Place.ALLOWED} else Place.PLAIN
+
+    def header(self, name: str) -> Place:
+        """Say what a header field's name says."""
+        key = folded(name)
+        if key in self._allowed_headers:
+            return Place.ALLOWED
+        if key in self._headers:
+            return Place.SECRET
+        known = _HEADERS.get(key)
+        if known is not None:
+            return known
+        if key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS):
+            return Place.SECRET
+        return Place.TENANT if key.endswith(_TENANT_ENDINGS) else Place.PLAIN
+
+    def _name(self, name: str) -> Place:
+        """Look a name up once."""
+        place = self._place_of(folded(name))
+        if len(self._names) < _REMEMBERED:
+            self._names[name] = place
+        return place
+
+    def _place_of(self, key: str) -> Place:
+        if key in self._allowed:
+            return Place.ALLOWED
+        if key in self._fields or key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS):
+            return Place.SECRET
+        if key in _TENANT_FIELDS or key.endswith(_TENANT_ENDINGS):
+            return Place.TENANT
+        if key in _DOMAIN_FIELDS:
+            return Place.DOMAIN
+        if key in LINK_FIELDS or key.endswith("downloadurl"):
+            return Place.LINK
+        return PERSONAL.get(key, Place.PLAIN)
+
+    def _pair(self, around: str, name: str) -> Place:
+        """Look up, once, a name that says something only together with the one around it."""
+        outer = folded(around)
+        if outer in _HEADER_MAPS:
+            place = self.header(name)
+        else:
+            place = _NAMED_BY_PARENT.get((outer, folded(name)), Place.PLAIN)
+        if len(self._pairs) < _REMEMBERED:
+            self._pairs[around, name] = place
+        return place
+
+    def _by_path(self, path: Path, named: Place) -> Place:
+        names = tuple(folded(step) for step in path if isinstance(step, str))
+        if any(names[-len(wanted) :] == wanted for wanted in self._allowed_paths):
+            return Place.ALLOWED
+        if any(names[-len(wanted) :] == wanted for wanted in self._field_paths):
+            return Place.SECRET
+        return named
+
+
+@lru_cache(maxsize=32)
+def rules_of(policy: Policy) -> Rules:
+    """Compile a policy once."""
+    return Rules(policy)
+
+
+def _split(names: tuple[str, ...]) -> tuple[set[str], list[tuple[str, ...]]]:
+    """Part plain names from dotted paths."""
+    plain = {folded(name) for name in names if "." not in name}
+    paths = [tuple(folded(part) for part in name.split(".")) for name in names if "." in name]
+    return plain, paths

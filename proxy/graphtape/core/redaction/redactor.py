@@ -1,0 +1,208 @@
+"""The one way into redaction."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import quote as percent_encoded
+
+from graphtape.core.graph import last_segment
+from graphtape.core.json_text import quote
+from graphtape.core.message import Headers
+from graphtape.core.redaction import bodies, headers, urls
+from graphtape.core.redaction.gate import Gate
+from graphtape.core.redaction.identities import Pseudonyms
+from graphtape.core.redaction.places import PERSONAL, SECRET_ANSWERS, rules_of
+from graphtape.core.redaction.policy import Policy
+from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep
+from graphtape.core.redaction.text import text as free_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from graphtape.core.message import Request, Response
+
+_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 8192
+_KEPT = re.compile(
+    rb'"(?:' + "|".join(PERSONAL).encode() + rb')"\s{0,8}:\s{0,8}[\["]', re.IGNORECASE
+)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactedRequest:
+    """A request that can be stored and matched.
+
+    Attributes:
+        request: Secrets masked, identities replaced.
+        sent: Pseudonym to identity as the client wrote it, decoded; for `Redactor.restore`.
+    """
+
+    request: Request
+    sent: Mapping[str, str]
+
+
+class Redactor:
+    """Takes secrets and identities out of messages, the same way every time.
+
+    Redacting twice is redacting once. A message decides alone: nothing is carried from one to
+    the next, so a request at replay gets the form it got when it was recorded. Not for use by
+    several threads at once.
+
+    Attributes:
+        salt: Of the pseudonyms.
+        policy: What the user wants.
+    """
+
+    def __init__(self, *, salt: str, policy: Policy = Policy()) -> None:  # noqa: B008 - frozen
+        self.salt = salt
+        self.policy = policy
+        self._rules = rules_of(policy)
+        allowed = frozenset(text.lower() for text in (*policy.allow_domains, *policy.allow_values))
+        self._names = Pseudonyms(salt=salt, allow=allowed, lenient=False)
+        self._gate = Gate(self._rules)
+        self._fields: dict[tuple[str, str, bool], tuple[str, tuple[Change, ...]]] = {}
+        self._urls: dict[str, tuple[str, tuple[Change, ...]]] = {}
+        self._harmless: dict[bool, set[str]] = {True: set(), False: set()}
+        self._counts = {"secrets": 0, "identities": 0, "personal": 0}
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many `secrets` and `identities` were replaced, and `personal` fields seen but kept.
+
+        Values, not distinct ones, in requests and responses.
+        """
+        return MappingProxyType(self._counts)
+
+    def request(self, request: Request) -> RedactedRequest:
+        """Redact a request."""
+        sweep = self._sweep(answer=False)
+        redacted = replace(
+            request,
+            url=self._url(sweep, request.url),
+            headers=self._headers(sweep, request.headers),
+            body=self._body(sweep, request.body, request.headers),
+        )
+        if not sweep.changes:
+            return RedactedRequest(request=redacted, sent=_NOTHING)
+        self._count(sweep)
+        sent: dict[str, str] = {}
+        for change in sweep.changes:
+            if change.rule in IDENTITY_RULES:
+                sent.setdefault(change.after, change.before)
+        return RedactedRequest(request=redacted, sent=sent)
+
+    def response(self, response: Response, *, url: str) -> Response:
+        """Redact an answer.
+
+        Args:
+            response: The answer; its body decoded.
+            url: Of its request: a few actions answer a secret that only their name tells.
+        """
+        sweep = self._sweep(answer=True)
+        sweep.action = last_segment(url).lower()
+        redacted = replace(
+            response,
+            headers=self._headers(sweep, response.headers),
+            body=self._body(sweep, response.body, response.headers),
+        )
+        self._count(sweep)
+        return redacted
+
+    def text(self, text: str) -> str:
+        """Redact a text for people: a log line, a miss message, a journal entry."""
+        sweep = self._sweep(answer=True)
+        sweep.prose = True
+        return free_text(sweep, text)
+
+    def url(self, url: str) -> str:
+        """Redact a URL as that of a request is."""
+        return self._url(self._sweep(answer=False), url)
+
+    def restore(self, body: bytes, sent: Mapping[str, str]) -> bytes:
+        """Put a client's own identities back into a body that is answered to it."""
+        found = [(pseudonym, own) for pseudonym, own in sent.items() if _mark(pseudonym) in body]
+        if not found:
+            return body
+        own: dict[bytes, bytes] = {}
+        for pseudonym, identity in found:
+            written = quote(identity)[1:-1]
+            if b"\\" in written:
+                continue  # how often it would have to be escaped shows only where it stands
+            own[pseudonym.encode()] = written
+            own[percent_encoded(pseudonym, safe="").encode()] = percent_encoded(
+                identity, safe="", errors="surrogatepass"
+            ).encode()
+        names = b"|".join(re.escape(name) for name in sorted(own, key=len, reverse=True))
+        # A domain stays as it is where it is part of somebody else's address.
+        starts = rb"(?:(?<![\w.@-])|(?<=%(?!40)[0-9A-Fa-f]{2}))"
+        whole = re.compile(starts + rb"(?:" + names + rb")(?![\w-])") if own else None
+        return whole.sub(lambda m: own[m[0]], body) if whole else body
+
+    def restore_text(self, text: str, sent: Mapping[str, str]) -> str:
+        """Put a client's own identities back into a text, such as a header's value."""
+        if not sent:
+            return text
+        raw = text.encode("utf-8", "surrogateescape")
+        return self.restore(raw, sent).decode("utf-8", "surrogateescape")
+
+    def _sweep(self, *, answer: bool) -> Sweep:
+        harmless = self._harmless[answer]
+        return Sweep(self._rules, self._names, answer=answer, harmless=harmless)
+
+    def _url(self, sweep: Sweep, url: str) -> str:
+        known = self._urls.get(url)
+        if known is None:
+            known = _watched(sweep, lambda: urls.url(sweep, url, link=True))
+            if len(url) < _LONGEST_REMEMBERED:
+                if len(self._urls) >= _REMEMBERED:
+                    self._urls.clear()
+                self._urls[url] = known
+        else:
+            sweep.changes += known[1]
+        return known[0]
+
+    def _headers(self, sweep: Sweep, fields: Headers) -> Headers:
+        return Headers(tuple((name, self._header(sweep, name, value)) for name, value in fields))
+
+    def _header(self, sweep: Sweep, name: str, value: str) -> str:
+        key = (name, value, sweep.answer)
+        known = self._fields.get(key)
+        if known is None:
+            known = _watched(sweep, lambda: headers.header(sweep, name, value))
+            if len(value) < _LONGEST_REMEMBERED:
+                if len(self._fields) >= _REMEMBERED:
+                    self._fields.clear()
+                self._fields[key] = known
+        else:
+            sweep.changes += known[1]
+        return known[0]
+
+    def _body(self, sweep: Sweep, body: bytes, fields: Headers) -> bytes:
+        if not body:
+            return body
+        if not self.policy.personal:
+            self._counts["personal"] += len(_KEPT.findall(body))
+        if sweep.action not in SECRET_ANSWERS and self._gate.lets_by(body):
+            return body
+        return bodies.body(sweep, body, fields.get("Content-Type") or "")
+
+    def _count(self, sweep: Sweep) -> None:
+        for change in sweep.changes:
+            kind = "identities" if change.rule in IDENTITY_RULES else "secrets"
+            self._counts[kind] += 1
+
+
+def _watched(sweep: Sweep, redact: Callable[[], str]) -> tuple[str, tuple[Change, ...]]:
+    """Redact one value and tell what was changed in it."""
+    noted = len(sweep.changes)
+    value = redact()
+    return value, tuple(sweep.changes[noted:])
+
+
+def _mark(pseudonym: str) -> bytes:
+    """Return the part of a pseudonym that no coding changes."""
+    return pseudonym.partition("@")[0].partition("#")[0].encode()

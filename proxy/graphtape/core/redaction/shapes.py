@@ -1,0 +1,316 @@
+"""Secrets and identities that show by their shape or by the words around, in any text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, unquote_plus
+
+from graphtape.core.redaction import secrets
+from graphtape.core.redaction.identities import GUID, is_domain
+from graphtape.core.redaction.places import PERSONAL, Place
+from graphtape.core.redaction.sweep import Rule
+
+if TYPE_CHECKING:
+    from graphtape.core.redaction.sweep import Sweep
+
+# What a value must hold for any rule here to apply; all but a few are turned away at this.
+_HINT = re.compile(
+    r"@|%40|eyJ|PRIVATE|MII|MIG|MHcC|#EXT#|%23EXT%23|onmicrosoft|onmschina|sharepoint"
+    r"|tenant|directory|organi[sz]ation|\btid|realm|login\.|sts\.|/v2/|oauth2|Bearer |cookie"
+    r"|authorization|(?:key|secret|password|passwd|pwd|token|assertion|tempauth|signature|sig"
+    r"|credentials|clientstate|code)(?:['\"\\]{0,4}\s{0,4})[=:]"
+    r"|(?:password|secret|token|assertion)[\s>]|\d{6}-\d{6}-",
+    re.IGNORECASE,
+)
+_PERSONAL_HINT = re.compile("|".join(PERSONAL), re.IGNORECASE)
+
+_LOCAL = r"\w.!#$&*+~^{|}-"
+# Starts only where a run of such characters starts, and takes it whole: linear, whatever comes.
+_MAIL = re.compile(
+    rf"(?<![{_LOCAL}])(?<![{_LOCAL}]')(?<![{_LOCAL}]'')"
+    rf"([{_LOCAL}]++(?:'{{1,2}}[{_LOCAL}]++)*+)@"
+    r"([^\W_](?:[^\W_]|-)*+(?:\.[^\W_](?:[^\W_]|-)*+)++)"
+)
+_LONGEST_DOMAIN = 255
+# `endswith(mail,'@contoso.com')`
+_BARE_DOMAIN = re.compile(
+    r"(?:(?<=[\s'\"(,])|\A)@([^\W_](?:[^\W_]|-)*+(?:\.[^\W_](?:[^\W_]|-)*+)++)"
+)
+_GUEST = re.compile(rf"(?<![{_LOCAL}])([{_LOCAL}]++)(?<=#EXT#)(?!@)", re.IGNORECASE)
+_NAME = re.compile(r"(?<![\w.-])[\w-]++(?:\.[\w-]++)++")
+_TENANT_SUFFIXES = (".onmicrosoft.com", ".onmicrosoft.us", ".onmschina.cn", ".onmicrosoft.de")
+_SITE = re.compile(r"[\w-]+\.sharepoint\.(?:com|us|cn|de)", re.IGNORECASE)
+
+_LOGIN = (
+    r"login\.(?:microsoftonline\.(?:com|us|de)|microsoftonline-p\.com|windows\.net|microsoft\.com"
+    r"|chinacloudapi\.cn|partner\.microsoftonline\.cn)|sts\.(?:windows\.net|chinacloudapi\.cn)"
+)
+_GUID = re.compile(rf"(?:(?<![\w-])|(?<=%2[0278]))(?:{GUID})(?![\w-])")
+_BEFORE = 64  # characters in which the word must stand that makes a GUID a tenant's
+_TENANT_BEFORE = re.compile(
+    rf"(?:/v2/|@|(?:{_LOGIN})/|(?:tenant(?:[_-]?id)?s?|directory|(?<![a-z])(?:sk|u)?tid|realm"
+    r"|organi[sz]ation(?:[_-]?id)?s?)(?:[\W_]|%2[0278]|%3[ad]|eq|is|with|id){1,12})\Z",
+    re.IGNORECASE,
+)
+_TENANT_AFTER = re.compile(r"/(?:oauth2|v2\.0|saml2|discovery|wsfed|kerberos|federationmetadata)\b")
+_LOGIN_DOMAIN = re.compile(rf"(?:{_LOGIN})/([\w-]++(?:\.[\w-]++)++)", re.IGNORECASE)
+_SIGN_IN_DOMAIN = re.compile(r"/([\w-]++(?:\.[\w-]++)++)(?=/oauth2/)")
+
+# `name=value` and `"name": "value"` with a name that says secret, in a text of no known format.
+_ASSIGNED = re.compile(
+    r"(access_?token|refresh_?token|id_?token|auth_?token|secret|secret_?text|password|passwd"
+    r"|passphrase|passcode|private_?key|api[_-]?key|account_?key|access_?key|shared_?key"
+    r"|subscription[_-]?key|client_?assertion|saml_?assertion|client_?state"
+    r"|service_?account_?credentials|sharedaccesssignature|tempauth"
+    r"|(?<!\w)(?:assertion|pwd|sig|signature))"
+    r"""(["'\\]{0,4}\s{0,4}=\s{0,4}["'\\]{0,4}|["'\\]{1,4}\s{0,4}:\s{0,4}["'\\]{1,4})"""
+    r"""([^\s"'\\&<>;,#]++)""",
+    re.IGNORECASE,
+)
+# SOAP, as WS-Trust signs in with it.
+_ELEMENT = re.compile(
+    r"<(?:\w{1,20}:)?(?:password|secret|binarysecret|\w{0,20}token|assertion|clientsecret)"
+    r"(?:\s[^<>]{0,400})?>([^<>]++)</",
+    re.IGNORECASE,
+)
+_HEADER_LINE = re.compile(
+    r"(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|ocp-apim-subscription-key)"
+    r"""["'\\]{0,4}\s{0,4}:\s{0,4}["'\\]{0,4}([^\r\n"'\\]++)""",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(
+    r"\bBearer ((?=[\w.~+/-]{0,64}[0-9])[\w.~+/-]{16,}+=*+)(?![\"'])", re.IGNORECASE
+)
+_RECOVERY_GROUPS = 7
+_RECOVERY_KEY = re.compile(r"(?<![\d-])\d{6}(?:-\d{6}){7}(?![\d-])")  # BitLocker
+_MASKED_LINE = re.compile(r"(?:[\w-]{1,32} )?REDACTED")
+_GAPS = re.compile(r"(REDACTED[0-9a-f]{0,16})")
+_ENCODED_PART = re.compile(r"[\s\"<>/?&=,;|]++")
+_PERSONAL = re.compile(
+    rf"\b({'|'.join(PERSONAL)})(?:\s{{0,4}},\s{{0,4}}|\s{{1,4}}(?:eq|ne|ge|gt|le|lt)\s{{1,4}})"
+    r"'((?:[^']|'')*+)'",
+    re.IGNORECASE,
+)
+
+
+def plain(sweep: Sweep, text: str) -> str:
+    """Redact a decoded text in which URLs were seen to."""
+    rules = sweep.rules
+    if text in rules.allowed_values:
+        return text
+    if _HINT.search(text) is not None:
+        text = credentials(sweep, text)
+        if rules.identities:
+            text = _people(sweep, text)
+            text = _domains(sweep, text)
+            text = tenants(sweep, text)
+    if rules.personal and _PERSONAL_HINT.search(text) is not None:
+        text = _PERSONAL.sub(lambda m: _quoted_person(sweep, m), text)
+    return patterns(sweep, text) if rules.patterns else text
+
+
+def credentials(sweep: Sweep, text: str) -> str:
+    """Mask tokens, keys and values whose name says secret."""
+    text = secrets.replace_keys(text, lambda key: _key(sweep, key))
+    if "eyJ" in text:
+        text = secrets.replace_jwts(
+            text, lambda jwt: _shaped(sweep, Rule.JWT, jwt, secrets.FAKE_JWT)
+        )
+    if "<" in text:
+        text = _ELEMENT.sub(lambda m: _assigned(sweep, m, 1), text)
+    if "=" in text or ":" in text:
+        text = _HEADER_LINE.sub(lambda m: _header_line(sweep, m), text)
+        text = _ASSIGNED.sub(lambda m: _assigned(sweep, m, 3), text)
+    if text.count("-") >= _RECOVERY_GROUPS:
+        text = _RECOVERY_KEY.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
+    if "earer " in text or "EARER " in text:
+        text = _BEARER.sub(lambda m: _assigned(sweep, m, 1), text)
+    return text
+
+
+def tenants(sweep: Sweep, text: str) -> str:
+    """Replace tenant ids and domains where the words around say they are a tenant's."""
+    if "-" in text:
+        text = _GUID.sub(lambda m: _guid(sweep, m), text)
+    if "login." in text or "sts." in text:
+        text = _LOGIN_DOMAIN.sub(lambda m: _login_domain(sweep, m), text)
+    if "/oauth2/" in text:
+        text = _SIGN_IN_DOMAIN.sub(lambda m: _login_domain(sweep, m), text)
+    return text
+
+
+def patterns(sweep: Sweep, text: str) -> str:
+    """Mask what the user's own expressions match, but no mask again."""
+    for pattern in sweep.rules.patterns:
+        if pattern.search(text) is not None:
+            pieces = _GAPS.split(text)
+            pieces[::2] = [
+                pattern.sub(lambda m: sweep.note(Rule.PATTERN, m[0], secrets.MASK), piece)
+                for piece in pieces[::2]
+            ]
+            text = "".join(pieces)
+    return text
+
+
+def person(sweep: Sweep, place: Place, value: str) -> str:
+    """Replace a value of a personal field."""
+    match place:
+        case Place.PHONE:
+            new = sweep.names.phone(value)
+        case Place.DEVICE | Place.SERIAL:
+            new = sweep.names.person(value, place.value)
+        case _:
+            new = sweep.names.person(value, "name")
+    return sweep.note(Rule.PERSONAL, value, new)
+
+
+def encoded(sweep: Sweep, raw: str, *, plus: bool) -> str:
+    """Redact one percent-encoded segment or value, keeping what was encoded encoded.
+
+    Args:
+        sweep: The message's.
+        raw: As it stands in the URL or form.
+        plus: Whether `+` is a space.
+    """
+    decoded = decode(raw, plus=plus) if "%" in raw or (plus and "+" in raw) else raw
+    swept = plain(sweep, decoded)
+    return raw if swept == decoded else encode(swept, like=raw, plus=plus)
+
+
+def decode(raw: str, *, plus: bool) -> str:
+    """Undo percent-encoding; bytes beyond UTF-8 become surrogate escapes."""
+    return (unquote_plus if plus else unquote)(raw, errors="surrogateescape")
+
+
+def encode(text: str, *, like: str, plus: bool) -> str:
+    """Percent-encode what was encoded in the original, or would have had to be."""
+    safe = "".join({c for c in like if c.isascii() and not c.isalnum() and c not in "%+ "})
+    if not plus and "+" in like:
+        safe += "+"
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate, from a JSON escape
+        raw = text.encode("utf-8", "surrogatepass")
+    coded = quote(raw, safe=safe)
+    return coded.replace("%20", "+") if plus and "+" in like else coded
+
+
+def _people(sweep: Sweep, text: str) -> str:
+    if "@" in text:
+        text = _MAIL.sub(lambda m: _mail(sweep, m), text)
+        text = _BARE_DOMAIN.sub(lambda m: _bare_domain(sweep, m), text)
+    if "%40" in text:
+        text = _in_encoded_parts(sweep, text)
+    if "#EXT#" in text or "#ext#" in text:
+        text = _GUEST.sub(lambda m: sweep.note(Rule.MAIL, m[0], sweep.names.guest(m[0])), text)
+    return text
+
+
+def _in_encoded_parts(sweep: Sweep, text: str) -> str:
+    """Look into `%40`: a relative URL, or a line that quotes one."""
+    pieces: list[str] = []
+    done = 0
+    for gap in _ENCODED_PART.finditer(f"{text} "):
+        part = text[done : gap.start()]
+        if "%40" in part:
+            decoded = decode(part, plus=False)
+            swept = _MAIL.sub(lambda m: _mail(sweep, m), decoded)
+            part = part if swept == decoded else encode(swept, like=part, plus=False)
+        pieces += (part, text[gap.start() : gap.end()])
+        done = gap.end()
+    return "".join(pieces)
+
+
+def _mail(sweep: Sweep, found: re.Match[str]) -> str:
+    local, domain = found.groups()
+    if local == secrets.MASK or len(domain) > _LONGEST_DOMAIN:
+        return found[0]
+    labels = domain.split(".")
+    while labels and not labels[-1].isalpha():
+        labels.pop()
+    if len(labels) < 2:  # noqa: PLR2004 - a name and a top-level domain
+        return found[0]
+    name = ".".join(labels)
+    address = local.lstrip(".")  # an ellipsis before it
+    return (
+        local[: len(local) - len(address)] + sweep.mail(f"{address}@{name}") + domain[len(name) :]
+    )
+
+
+def _bare_domain(sweep: Sweep, found: re.Match[str]) -> str:
+    return f"@{sweep.domain(found[1])}" if is_domain(found[1]) else found[0]
+
+
+def _domains(sweep: Sweep, text: str) -> str:
+    if "on" in text and ("onmicrosoft" in text.lower() or "onmschina" in text.lower()):
+        text = _NAME.sub(lambda m: _tenant_domain(sweep, m), text)
+    if "sharepoint." in text.lower():
+        text = _NAME.sub(lambda m: _site(sweep, m), text)
+    return text
+
+
+def _tenant_domain(sweep: Sweep, found: re.Match[str]) -> str:
+    name = found[0]
+    return sweep.domain(name) if name.lower().endswith(_TENANT_SUFFIXES) else name
+
+
+def _site(sweep: Sweep, found: re.Match[str]) -> str:
+    return sweep.domain(found[0]) if _SITE.fullmatch(found[0]) else found[0]
+
+
+def _guid(sweep: Sweep, found: re.Match[str]) -> str:
+    guid, text = found[0], found.string
+    start, end = found.span()
+    before = text[max(0, start - _BEFORE) : start]
+    if (
+        _TENANT_BEFORE.search(before) is not None
+        or (before.endswith("/") and _TENANT_AFTER.match(text, end) is not None)
+        # …/v2/TENANT/directoryObjects/TENANT/…: its organization has the tenant's id.
+        or before.lower().endswith(f"/v2/{guid.lower()}/directoryobjects/")
+    ):
+        return sweep.tenant(guid)
+    return guid
+
+
+def _login_domain(sweep: Sweep, found: re.Match[str]) -> str:
+    before, name, after = _around(found, 1)
+    return before + (sweep.domain(name) if is_domain(name) else name) + after
+
+
+def _assigned(sweep: Sweep, found: re.Match[str], group: int) -> str:
+    before, value, after = _around(found, group)
+    if secrets.masked(value) or value.lower() in {"null", "none", "true", "false"}:
+        return found[0]
+    return before + _shaped(sweep, Rule.SECRET, value, secrets.MASK) + after
+
+
+def _header_line(sweep: Sweep, found: re.Match[str]) -> str:
+    before, value, after = _around(found, 1)
+    if _MASKED_LINE.fullmatch(value.strip()):
+        return found[0]
+    scheme, space, secret = value.strip().partition(" ")
+    kept = f"{scheme} " if space and secret and scheme.replace("-", "").isalnum() else ""
+    sweep.note(Rule.AUTHORIZATION, value.strip(), secrets.MASK)
+    return before + kept + secrets.MASK + after
+
+
+def _quoted_person(sweep: Sweep, found: re.Match[str]) -> str:
+    before, value, after = _around(found, 2)
+    place = PERSONAL[found[1].lower()]
+    return before + person(sweep, place, value.replace("''", "'")) + after
+
+
+def _around(found: re.Match[str], group: int) -> tuple[str, str, str]:
+    """Part a match into what is before a group, the group, and what is after."""
+    start, end = found.start(group) - found.start(), found.end(group) - found.start()
+    return found[0][:start], found[group], found[0][end:]
+
+
+def _key(sweep: Sweep, key: str) -> str:
+    fake = secrets.FAKE_KEY if key.startswith("-") else secrets.MASK
+    return _shaped(sweep, Rule.PRIVATE_KEY, key, fake)
+
+
+def _shaped(sweep: Sweep, rule: Rule, secret: str, fake: str) -> str:
+    return secret if secret in sweep.rules.allowed_values else sweep.note(rule, secret, fake)

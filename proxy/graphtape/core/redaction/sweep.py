@@ -1,0 +1,121 @@
+"""One message's way through the redactor: the rules it goes by, and what was changed."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graphtape.core.redaction import secrets
+
+if TYPE_CHECKING:
+    from graphtape.core.redaction.identities import Pseudonyms
+    from graphtape.core.redaction.places import Path, Rules
+
+
+class Rule(enum.StrEnum):
+    """Why a value was changed, or found."""
+
+    AUTHORIZATION = "authorization"
+    COOKIE = "cookie"
+    SECRET = "secret"  # noqa: S105 - a name
+    """The name of its header, field or parameter."""
+    JWT = "jwt"
+    PRIVATE_KEY = "private-key"
+    LINK = "link"
+    """A part of a URL that is followed without a token."""
+    URL_PASSWORD = "url-password"  # noqa: S105 - a name
+    MAIL = "mail"
+    DOMAIN = "domain"
+    TENANT = "tenant"
+    PERSONAL = "personal"
+    PATTERN = "pattern"
+    """A regular expression of the user's."""
+    OPAQUE = "opaque"
+    """Long and random: found by `scan`, never changed."""
+
+
+IDENTITY_RULES = frozenset({Rule.MAIL, Rule.DOMAIN, Rule.TENANT, Rule.PERSONAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value that was replaced.
+
+    Attributes:
+        place: Names and indexes from the message down; a query's or a form's parameters included.
+        before: As it stood, decoded.
+    """
+
+    place: Path
+    rule: Rule
+    before: str
+    after: str
+
+
+class Sweep:
+    """What one message is redacted with, and what was changed in it so far.
+
+    Attributes:
+        answer: Whether it is a response. In a request a secret's place always gets the same
+            mask, so that any two match; in a response a token keeps a token's form.
+        place: Of the value at hand; kept by who walks the message, for `changes`.
+        action: Of a response: the last segment of what was asked, lower case.
+        harmless: Texts in which nothing was found before, in messages of this kind.
+        prose: Whether the text at hand is a person's to read (a log line) and may quote
+            any URL.
+    """
+
+    __slots__ = ("action", "answer", "changes", "harmless", "names", "place", "prose", "rules")
+
+    def __init__(
+        self,
+        rules: Rules,
+        names: Pseudonyms,
+        *,
+        answer: bool,
+        harmless: set[str] | None = None,
+    ) -> None:
+        self.rules = rules
+        self.names = names
+        self.answer = answer
+        self.harmless = set() if harmless is None else harmless
+        self.action = ""
+        self.prose = False
+        self.place: Path = ()
+        self.changes: list[Change] = []
+
+    def note(self, rule: Rule, before: str, after: str) -> str:
+        """Remember a change and return what comes in place."""
+        if before != after:
+            self.changes.append(Change(self.place, rule, before, after))
+        return after
+
+    def mask(self, rule: Rule, secret: str) -> str:
+        """Replace a secret."""
+        if not secret or secret in self.rules.allowed_values:
+            return secret
+        if self.answer:
+            if secrets.masked(secret):
+                return secret
+            if secrets.is_jwt(secret):
+                return self.note(rule, secret, secrets.FAKE_JWT)
+        return self.note(rule, secret, secrets.MASK)
+
+    def fake(self, secret: str) -> str:
+        """Replace a secret of a URL by a stable fake."""
+        if not secret or secrets.is_fake(secret) or secret in self.rules.allowed_values:
+            return secret
+        return self.note(Rule.LINK, secret, self.names.fake(secret))
+
+    def mail(self, address: str) -> str:
+        """Replace a mail address or UPN."""
+        return self.note(Rule.MAIL, address, self.names.mail(address))
+
+    def domain(self, name: str) -> str:
+        """Replace a domain."""
+        return self.note(Rule.DOMAIN, name, self.names.domain(name))
+
+    def tenant(self, guid: str) -> str:
+        """Replace a tenant id."""
+        return self.note(Rule.TENANT, guid, self.names.tenant(guid))

@@ -1,0 +1,38 @@
+"""Free text: the URLs in it, and everything that shows by its shape."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from graphtape.core.redaction import shapes
+from graphtape.core.redaction.urls import url
+
+if TYPE_CHECKING:
+    from graphtape.core.redaction.sweep import Sweep
+
+_URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}+://[^\s\"<>\\^`{|}]++", re.IGNORECASE)
+_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 256
+_AFTER = "'.,;:)]*"
+
+
+def text(sweep: Sweep, value: str) -> str:
+    """Redact a decoded text of no known format."""
+    if value in sweep.harmless:
+        return value
+    swept = value
+    if "://" in value:
+        swept = _URL.sub(lambda m: _url(sweep, m[0]), value)
+    swept = shapes.plain(sweep, swept)
+    if swept == value and len(value) < _LONGEST_REMEMBERED and not sweep.prose:
+        if len(sweep.harmless) >= _REMEMBERED:
+            sweep.harmless.clear()
+        sweep.harmless.add(value)
+    return swept
+
+
+def _url(sweep: Sweep, found: str) -> str:
+    """Redact a URL in running text, without the punctuation that follows it."""
+    address = found.rstrip(_AFTER)
+    return url(sweep, address, link=sweep.prose) + found[len(address) :]

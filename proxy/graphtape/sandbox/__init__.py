@@ -1,0 +1,1 @@
+"""The simulated tenant: a small Microsoft Graph for demos, practice and tests."""

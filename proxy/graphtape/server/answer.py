@@ -1,0 +1,175 @@
+"""An answer on its way to the client, written byte by byte as it is meant."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp.web import BaseRequest
+
+    from graphtape.core.message import Headers
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NO_BODY = frozenset({204, 304})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """What the client is to get.
+
+    Attributes:
+        status: 200 to 599.
+        reason: The reason phrase.
+        headers: End-to-end; Content-Length counts only where there is no body to measure.
+        body: Whole, or in chunks while it arrives.
+        length: Of a body in chunks, where it is known.
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes | AsyncIterator[bytes]
+    length: int | None = None
+
+
+class Sent(web.StreamResponse):
+    """Tells aiohttp that the answer has been written already."""
+
+    def __init__(self, status: int, *, keep_alive: bool) -> None:
+        """Remember what aiohttp asks for afterwards."""
+        super().__init__(status=status)
+        self._keep_alive = keep_alive
+
+    async def prepare(self, request: BaseRequest) -> None:
+        """Write nothing: the head is out."""
+        del request
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Write nothing: the body is out."""
+        del data
+
+
+class LastByte:
+    """What is held back of an answer until it has been remembered."""
+
+    def __init__(self, http: BaseRequest) -> None:
+        """Hold nothing yet."""
+        self._http = http
+        self._held = b""
+        self.gone = False
+        self.keep_alive = http.keep_alive
+
+    def hold(self, data: bytes) -> None:
+        """Keep bytes back, after those kept before."""
+        self._held += data
+
+    async def write(self, data: bytes) -> None:
+        """Let bytes go, after those kept before."""
+        await self._write(self._held + data if self._held else data)
+        self._held = b""
+
+    async def __call__(self) -> bool:
+        """Let the rest go; tell whether the client was still there to take it."""
+        if self._held:
+            await self._write(self._held)
+            self._held = b""
+        if not self.gone:
+            try:
+                await self._http.writer.drain()
+            except ConnectionError:
+                self.gone = True
+        return not self.gone
+
+    async def _write(self, data: bytes) -> None:
+        if self.gone:
+            return
+        try:
+            await self._http.writer.write(data)
+        except ConnectionError:
+            self.gone = True
+
+    def sent(self, status: int) -> Sent:
+        """Return what the handler hands to aiohttp."""
+        return Sent(status, keep_alive=self.keep_alive and not self.gone)
+
+
+@asynccontextmanager
+async def respond(http: BaseRequest, outgoing: Outgoing) -> AsyncIterator[LastByte]:
+    """Write an answer but for its last byte, which goes out when what is yielded is called.
+
+    A client that leaves doesn't stop it: what upstream still sends is read to its end, since it
+    happened and belongs on the tape.
+    """
+    last = LastByte(http)
+    body = outgoing.body
+    empty = http.method == "HEAD" or outgoing.status in _NO_BODY
+    head = _head(http, outgoing, last, empty=empty)
+    if isinstance(body, bytes):
+        last.hold(head if empty else head + body)
+    elif empty:
+        last.hold(head)
+        async for _ in body:
+            pass
+    else:
+        await last.write(head)
+        if outgoing.length is not None:
+            await _stream_counted(body, outgoing.length, last)
+        else:
+            await _stream_open(body, last, chunked=http.version >= (1, 1))
+    yield last
+
+
+async def _stream_counted(body: AsyncIterator[bytes], length: int, last: LastByte) -> None:
+    async for chunk in body:
+        length -= len(chunk)
+        if length > 0:
+            await last.write(chunk)
+        else:
+            last.hold(chunk)
+
+
+async def _stream_open(body: AsyncIterator[bytes], last: LastByte, *, chunked: bool) -> None:
+    """Stream a body whose end isn't known: held back is the last chunk, or the terminator."""
+    async for chunk in body:
+        if chunked:
+            await last.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        else:
+            await last.write(b"")
+            last.hold(chunk)
+    if chunked:
+        last.hold(b"0\r\n\r\n")
+
+
+def _head(http: BaseRequest, outgoing: Outgoing, last: LastByte, *, empty: bool) -> bytes:
+    """Write status line and fields; the framing is the proxy's own (RFC 9112 section 6)."""
+    headers = outgoing.headers
+    framing: list[tuple[str, str]] = []
+    if not empty:
+        headers = headers.without("Content-Length")
+        length = len(outgoing.body) if isinstance(outgoing.body, bytes) else outgoing.length
+        if length is not None:
+            framing.append(("Content-Length", str(length)))
+        elif http.version >= (1, 1):
+            framing.append(("Transfer-Encoding", "chunked"))
+        else:
+            # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+            last.keep_alive = False
+    if "Date" not in headers:
+        framing.append(("Date", formatdate(usegmt=True)))
+    if not last.keep_alive:
+        framing.append(("Connection", "close"))
+    elif http.version < (1, 1):
+        framing.append(("Connection", "keep-alive"))
+    lines = [f"HTTP/1.1 {outgoing.status} {outgoing.reason}"]
+    lines += [f"{name}: {value}" for name, value in (*headers, *framing)]
+    # A cassette edited by hand may hold anything; a line break would end the head early.
+    block = "\r\n".join(_CONTROL.sub(" ", line) for line in lines)
+    return f"{block}\r\n\r\n".encode("utf-8", "surrogateescape")

@@ -1,0 +1,112 @@
+"""The pipeline every request on the data port goes through."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, assert_never
+
+from graphtape.core.errors import RequestError
+from graphtape.core.journal import Source
+from graphtape.core.message import Headers, Request
+from graphtape.core.miss import explain
+from graphtape.core.session import Forward, Inject, Refuse, Replay
+from graphtape.server.answer import Outgoing, Sent, respond
+from graphtape.server.forwarding import forward
+from graphtape.server.incoming import arrive, read_body
+from graphtape.server.visit import Visit, marked, own_error, refreshed
+
+if TYPE_CHECKING:
+    from aiohttp.web import BaseRequest
+
+    from graphtape.server.visit import Gate
+
+MISS_STATUS = 599
+"""What a miss answers: no Graph SDK repeats it, and Graph never sends it."""
+
+log = logging.getLogger("graphtape")
+
+
+async def handle(http: BaseRequest, gate: Gate) -> Sent:
+    """Answer one request on the data port."""
+    began = time.perf_counter()
+    try:
+        incoming = arrive(http, tape_root=gate.upstream.tape_root)
+        session = gate.sessions.identify(incoming.session)
+    except RequestError as exc:
+        return await _turn_away(http, exc)
+    visit = Visit(http=http, gate=gate, incoming=incoming, session=session, began=began)
+    try:
+        return await _serve(visit)
+    except RequestError as exc:
+        return await visit.error(exc.code, str(exc), status=exc.status)
+    except ConnectionError:
+        raise  # the client is gone: nobody is left to be told
+    except Exception as exc:
+        # A fault of our own, which must neither leak a traceback nor end the proxy.
+        log.exception("%s %s failed", http.method, session.clean.url(incoming.request.url))
+        if http.writer.output_size:
+            raise ConnectionAbortedError from exc
+        message = f"Graphtape failed on this request ({type(exc).__name__}); its log says more"
+        return await visit.error("GraphtapeInternal", message, status=500)
+
+
+async def _serve(visit: Visit) -> Sent:
+    play, gate = visit.session.play, visit.gate
+    _continue(visit.http)
+    whole = play.plays or not play.forwards
+    root = gate.upstream.tape_root
+    await read_body(visit.incoming, visit.http, whole=whole, limit=gate.max_body, tape_root=root)
+    plan = play.plan(visit.request)
+    match plan:
+        case Replay():
+            return await _replay(visit, plan)
+        case Forward():
+            return await forward(visit)
+        case Inject():
+            last_byte = await visit.answer(plan.answer, Source.INJECTED)
+            return last_byte.sent(plan.answer.status)
+        case Refuse():
+            return await _miss(visit, plan)
+        case _:
+            assert_never(plan)
+
+
+def _continue(http: BaseRequest) -> None:
+    """Ask for a body that waits for it (RFC 9110 section 10.1.1)."""
+    expected = http.headers.get("Expect", "").lower() == "100-continue"
+    if expected and http.version >= (1, 1) and http.transport is not None and http.can_read_body:
+        http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def _replay(visit: Visit, plan: Replay) -> Sent:
+    play = visit.session.play
+    response = refreshed(play.bend(plan.answer, to=visit.request), visit.request)
+    whole = False
+    try:
+        last_byte = await visit.answer(response, Source.REPLAYED, index=plan.index)
+        whole = not last_byte.gone
+    finally:
+        if whole:
+            play.played(plan)
+        else:
+            play.release(plan)
+    return last_byte.sent(response.status)
+
+
+async def _miss(visit: Visit, plan: Refuse) -> Sent:
+    message = explain(visit.request, plan.misses)
+    log.warning("%s", message)
+    return await visit.error("GraphtapeMiss", message, status=MISS_STATUS, source=Source.MISSED)
+
+
+async def _turn_away(http: BaseRequest, exc: RequestError) -> Sent:
+    """Refuse a request that belongs to no session."""
+    asked = Request(method=http.method, url=http.raw_path, headers=Headers.of(http.headers.items()))
+    response = own_error(asked, exc.code, str(exc), status=exc.status)
+    outgoing = Outgoing(
+        status=response.status, reason=response.reason, headers=response.headers, body=response.body
+    )
+    async with respond(http, marked(outgoing, Source.REFUSED, None)) as last_byte:
+        await last_byte()
+    return last_byte.sent(exc.status)

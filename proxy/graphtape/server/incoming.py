@@ -1,0 +1,176 @@
+"""A request as it arrives on the data port."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from graphtape.core import coding
+from graphtape.core.errors import RequestError
+from graphtape.core.message import Headers, Request, is_json, media_type
+from graphtape.core.origin import restore_body, to_graph
+from graphtape.server.control import is_loopback
+from graphtape.settings import Address
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp.web import BaseRequest
+
+OWN_HEADERS = "graphtape-"
+"""What begins so is said to the proxy: never forwarded, never recorded."""
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?")
+_SMALL = 1024 * 1024
+
+
+@dataclass(slots=True, kw_only=True)
+class Incoming:
+    """One request: as Graph is to see it, and as it stands on the wire.
+
+    Attributes:
+        request: At Graph's URL, all its headers but our own; the body decoded, and empty while
+            `rest` has not been read.
+        session: The id its path names, or None.
+        base: The proxy's address as the client used it, session prefix included.
+        off_graph: Whether it goes to a host that isn't Graph's.
+        wire_headers: All its headers but our own, as sent.
+        wire_body: The body as sent, as far as it has been read.
+        rest: What follows `wire_body`; None once it has been read whole.
+        length: Content-Length as sent.
+        chunked: Whether it came in chunks.
+        options: Our own headers, by lower-case name.
+    """
+
+    request: Request
+    session: str | None
+    base: str
+    off_graph: bool
+    wire_headers: Headers
+    wire_body: bytes = b""
+    rest: AsyncIterator[bytes] | None = None
+    length: int | None = None
+    chunked: bool = False
+    options: dict[str, str]
+
+
+def arrive(http: BaseRequest, *, tape_root: str) -> Incoming:
+    """Read a request's head.
+
+    Raises:
+        RequestError: Its target isn't one that can be served.
+    """
+    pairs = [
+        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+        for name, value in http.raw_headers
+    ]
+    options = {n.lower(): v for n, v in pairs if n.lower().startswith(OWN_HEADERS)}
+    headers = Headers.of(p for p in pairs if not p[0].lower().startswith(OWN_HEADERS))
+    own = f"{http.scheme}://{_host(http, headers)}"
+    target = to_graph(http.raw_path, tape_root=tape_root, own=own)
+    base = own if target.session is None else f"{own}/_session/{target.session}"
+    length = headers.get("Content-Length")
+    return Incoming(
+        request=Request(method=http.method, url=target.url, headers=headers),
+        session=target.session,
+        base=base,
+        off_graph=target.off_graph,
+        wire_headers=headers,
+        length=int(length) if length is not None else None,
+        chunked="chunked" in (headers.get("Transfer-Encoding") or "").lower(),
+        options=options,
+    )
+
+
+def _host(http: BaseRequest, headers: Headers) -> str:
+    """Return the proxy's own host and port, as the client names them where it can be believed.
+
+    With a target in absolute form, Host repeats the target's (RFC 9112 section 3.2.2): it is the
+    proxy's only where it names the socket.
+    """
+    transport = http.transport
+    name = transport.get_extra_info("sockname") if transport is not None else None
+    socket = Address(name[0], name[1]) if name else Address("127.0.0.1", 0)
+    host = headers.get("Host")
+    if not host or not _HOST.fullmatch(host):
+        return str(socket)
+    if http.raw_path.startswith("/"):
+        return host
+    return host if is_loopback(host) and host.endswith(f":{socket.port}") else str(socket)
+
+
+async def read_body(
+    incoming: Incoming, http: BaseRequest, *, whole: bool, limit: int, tape_root: str
+) -> None:
+    """Read the body: whole where it must be looked into, else as far as it is small.
+
+    Links in a JSON body that point at the proxy become Graph's, here and on the wire.
+
+    Args:
+        incoming: Is completed in place.
+        http: Where it arrives.
+        whole: It is needed whole, to be matched.
+        limit: Bytes; more than this is refused where `whole`, and left unread where not.
+        tape_root: The Graph root that the proxy stands for.
+
+    Raises:
+        RequestError: It is needed whole and too large.
+    """
+    if not http.can_read_body:
+        return
+    media = media_type(incoming.request.headers)
+    if not whole and not _worth_reading(media):
+        limit = min(limit, _SMALL)
+        if incoming.length is None or incoming.length > limit:
+            incoming.rest = _chunks(http)
+            return
+    body = bytearray()
+    async for chunk in _chunks(http):
+        body += chunk
+        if len(body) > limit:
+            if whole:
+                raise RequestError(
+                    f"the request's body is larger than {limit} bytes; raise --max-body",
+                    status=413,
+                    code="GraphtapeBodyTooLarge",
+                )
+            incoming.wire_body = bytes(body)
+            incoming.rest = _chunks(http)
+            return
+    _settle_body(incoming, bytes(body), tape_root=tape_root)
+
+
+def _settle_body(incoming: Incoming, wire: bytes, *, tape_root: str) -> None:
+    """Take a body that has arrived whole: decode it, and turn links to the proxy into Graph's."""
+    incoming.wire_body = wire
+    decoded = decode_request(incoming.request, wire)
+    body = restore_body(decoded.body, incoming.base, tape_root)
+    incoming.request = replace(decoded, body=body)
+    if body != decoded.body:
+        incoming.wire_body = body
+        incoming.wire_headers = decoded.headers
+        incoming.length = None if incoming.chunked else len(body)
+
+
+def decode_request(request: Request, wire: bytes) -> Request:
+    """Give a request its body, with its Content-Encoding undone where it can be."""
+    encoding = request.headers.get("Content-Encoding")
+    plain = wire if encoding is None or not wire else coding.decode(wire, encoding)
+    if plain is None:
+        return replace(request, body=wire)
+    return replace(request, body=plain, headers=request.headers.without("Content-Encoding"))
+
+
+def _worth_reading(media: str) -> bool:
+    """Tell whether a body of this type may hold links, and so is read before it is sent."""
+    return (
+        media == ""
+        or is_json(media)
+        or media in {"application/x-www-form-urlencoded", "text/plain"}
+    )
+
+
+async def _chunks(http: BaseRequest) -> AsyncIterator[bytes]:
+    async for chunk in http.content.iter_any():
+        yield chunk

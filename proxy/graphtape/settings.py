@@ -1,0 +1,224 @@
+"""One frozen Settings: a file, under the environment, under flags."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from graphtape.core.errors import UsageError
+from graphtape.core.matching import MatchOptions
+from graphtape.core.origin import upstream_named
+from graphtape.core.position import Order
+from graphtape.core.scenario import StatusRule
+from graphtape.core.session import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphtape.core.origin import Upstream
+
+MIB = 1024 * 1024
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A place to listen.
+
+    Attributes:
+        host: A name or an IP address, without brackets.
+        port: 0 takes a free one.
+    """
+
+    host: str
+    port: Port
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `HOST:PORT`; an IPv6 address stands in brackets.
+
+        Raises:
+            UsageError: It isn't that.
+        """
+        host, colon, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
+            raise UsageError(f"{text!r} is no address: HOST:PORT, such as 127.0.0.1:8787")
+        if ":" in host and not bracketed:
+            raise UsageError(f"{text!r}: an IPv6 address stands in brackets, [::1]:8787")
+        return cls(host[1:-1] if bracketed else host, int(port))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Matching(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
+):
+    """The `[matching]` table.
+
+    Attributes:
+        reads: Last segments of POSTs that only read, beyond those Graphtape knows.
+    """
+
+    reads: tuple[str, ...] = ()
+
+
+class Settings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
+):
+    """Everything a run can be told.
+
+    Attributes:
+        listen: Where clients connect, HOST:PORT.
+        control: Where the control API listens, HOST:PORT.
+        upstream: A Graph cloud's name, `sandbox`, or a URL.
+        mode: How recording treats a cassette that exists.
+        status: `VALUE`, `connect=VALUE` or `disconnect=VALUE`.
+        order: How repeats of a request play.
+        match_on: What a request is compared by, in vcrpy's names.
+        ignore_body: JSON paths or field names that don't take part in matching.
+        ignore_query: Query names that don't take part in matching.
+        fail_on_unused: Whether unused interactions are a failure.
+        upstream_ca: PEM file of roots trusted besides the system's.
+        max_body: Bytes; a larger body is passed on and left off the tape.
+        connect_timeout: Seconds to reach upstream.
+        read_timeout: Seconds without a byte from upstream.
+        ready_file: Written once the ports accept.
+        quiet: No live line per request.
+        seed: For everything random.
+        matching: The `[matching]` table.
+    """
+
+    listen: str = "127.0.0.1:8787"
+    control: str = "127.0.0.1:8788"
+    upstream: str = "global"
+    mode: Literal["once", "new_episodes", "all"] = "once"
+    status: tuple[str, ...] = ()
+    order: Literal["position", "request"] = "position"
+    match_on: tuple[str, ...] = ()
+    ignore_body: tuple[str, ...] = ()
+    ignore_query: tuple[str, ...] = ()
+    fail_on_unused: bool = False
+    upstream_ca: str | None = None
+    max_body: Annotated[int, msgspec.Meta(ge=0)] = 64 * MIB
+    connect_timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
+    read_timeout: Annotated[float, msgspec.Meta(gt=0)] = 300.0
+    ready_file: str | None = None
+    quiet: bool = False
+    seed: int = 0
+    matching: Matching = Matching()
+
+    def match_options(self) -> MatchOptions:
+        """Return how requests are compared.
+
+        Raises:
+            UsageError: A name in match-on isn't one.
+        """
+        given = {"match_on": self.match_on} if self.match_on else {}
+        return MatchOptions(
+            ignore_body=self.ignore_body,
+            ignore_query=self.ignore_query,
+            reads=self.matching.reads,
+            **given,
+        )
+
+    def status_rules(self) -> tuple[StatusRule, ...]:
+        """Return the rules `status` stands for.
+
+        Raises:
+            UsageError: One names another action, or no value.
+        """
+        return tuple(StatusRule.parse(text) for text in self.status)
+
+    def upstream_at(self) -> Upstream:
+        """Return where recording forwards to.
+
+        Raises:
+            UsageError: It's neither a cloud, `sandbox` nor a URL.
+        """
+        return upstream_named(self.upstream)
+
+    def play_order(self, mode: Mode) -> Order:
+        """Return the order repeats play in: vcrpy's own in vcrpy's recording modes."""
+        return Order(self.order) if mode is Mode.NONE else Order.REQUEST
+
+
+def load(
+    given: Mapping[str, object],
+    *,
+    config: str | None = None,
+    defaults: Mapping[str, object] | None = None,
+) -> Settings:
+    """Make the settings of a run.
+
+    Args:
+        given: By field name: what flags and the environment said.
+        defaults: By field name: where a command's differ from those of Settings.
+        config: A TOML file; else `graphtape.toml`, else `[tool.graphtape]` in pyproject.toml of
+            the working folder, else nothing.
+
+    Raises:
+        UsageError: A file can't be read, a key is unknown, or a value isn't of its type.
+    """
+    source, table = _config_table(config)
+    settings = _convert(_kebab({**(defaults or {}), **table}), source)
+    if not given:
+        return settings
+    return msgspec.structs.replace(settings, **_convert_given(given))
+
+
+def _config_table(config: str | None) -> tuple[str, dict[str, object]]:
+    if config is not None:
+        return config, _read_toml(Path(config))
+    own = Path("graphtape.toml")
+    if own.is_file():
+        return str(own), _read_toml(own)
+    project = Path("pyproject.toml")
+    if project.is_file():
+        tool = _read_toml(project).get("tool")
+        table = tool.get("graphtape") if isinstance(tool, dict) else None
+        if isinstance(table, dict):
+            return "[tool.graphtape] in pyproject.toml", table
+    return "", {}
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise UsageError(f"no settings file {str(path)!r}") from exc
+    except OSError as exc:
+        raise UsageError(f"can't read settings file {str(path)!r}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise UsageError(f"settings file {str(path)!r} is not TOML: {exc}") from exc
+
+
+def _kebab(table: Mapping[str, object]) -> dict[str, object]:
+    """Let keys be written with `_` as well as `-`."""
+    return {
+        key.replace("_", "-"): _kebab(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+    }
+
+
+def _convert(table: dict[str, object], source: str) -> Settings:
+    lists = {"status", "match-on", "ignore-body", "ignore-query"}
+    as_lists = {
+        key: [value] if key in lists and isinstance(value, str) else value
+        for key, value in table.items()
+    }
+    try:
+        return msgspec.convert(as_lists, Settings)
+    except msgspec.ValidationError as exc:
+        known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(Settings)))
+        hint = f" (known keys: {known})" if "unknown field" in str(exc) else ""
+        raise UsageError(f"{source}: {exc}{hint}") from exc
+
+
+def _convert_given(given: Mapping[str, object]) -> dict[str, object]:
+    converted = _convert({name.replace("_", "-"): value for name, value in given.items()}, "flags")
+    return {name: getattr(converted, name) for name in given}

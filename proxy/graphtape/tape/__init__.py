@@ -1,0 +1,1 @@
+"""Cassette files: what is on disk, as values and back."""

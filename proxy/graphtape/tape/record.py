@@ -1,0 +1,234 @@
+"""The records of an append file: interactions as framed, checked bytes, and back.
+
+A file is a signature, then records. A record is a head (kind, place, stream, length of its
+payload), the checksums of head and payload, and the payload. The first one holds the `Header`.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import msgspec
+
+from graphtape.core.message import Headers, Interaction, Request, Response
+
+# Not for type checkers alone: msgspec reads the header's field types at run time.
+from graphtape.core.session import Mode  # noqa: TC001
+from graphtape.tape.vcr_format import Metadata  # noqa: TC001
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+SIGNATURE = b"graphtape part\n"
+
+PART_FORMAT = 1
+"""The only `Header.format` there is."""
+
+_HEAD = struct.Struct("<BIII")
+_SUMS = struct.Struct("<II")
+_SLICE = 64 * 1024
+
+
+class Kind(enum.IntEnum):
+    """What a record's payload is."""
+
+    HEADER = 1
+    REQUEST_CHUNK = 2
+    RESPONSE_CHUNK = 3
+    INTERACTION = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a recording is for.
+
+    Attributes:
+        format: Of the records that follow.
+        mode: That of the run: one of `all` replaces a cassette, any other adds to it.
+        cassette: Its file name.
+        base: `vcr_format.digest` of what the cassette held when the run began.
+        metadata: For the cassette; its salt is the one the records are redacted with.
+    """
+
+    format: int = PART_FORMAT
+    mode: Mode
+    cassette: str
+    base: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A record that is whole, by its checksums.
+
+    Attributes:
+        place: Of an interaction, or of the one a chunk is for.
+        stream: What a chunk and its interaction have in common; 0 is none.
+        start: Where the payload begins in the file.
+        length: Of the payload, in bytes.
+    """
+
+    kind: Kind
+    place: int
+    stream: int
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """The file ends inside a record: the write was cut short, and no client got its answer whole.
+
+    Attributes:
+        start: Where the record begins in the file.
+        unread: Bytes from there to the end.
+    """
+
+    start: int
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A record isn't what was written, so that nothing after it can be trusted.
+
+    Attributes:
+        start: Where the record begins in the file.
+        unread: Bytes from there to the end.
+    """
+
+    start: int
+    unread: int
+
+
+class _Stored(msgspec.Struct, array_like=True, frozen=True):
+    """An interaction in a payload; texts as bytes, since msgpack has no lone surrogates.
+
+    Attributes:
+        asked: Method and URL, then name and value of each field.
+        answered: Reason, then name and value of each field.
+    """
+
+    asked: list[bytes]
+    request_body: bytes
+    status: int
+    answered: list[bytes]
+    response_body: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+def frame(kind: Kind, payload: bytes | memoryview, *, place: int = 0, stream: int = 0) -> bytes:
+    """Make a record."""
+    head = _HEAD.pack(kind, place, stream, len(payload))
+    # Two sums: with one, a broken length and a record cut short by a kill would look the same.
+    return b"".join((head, _SUMS.pack(crc32(head), crc32(payload)), payload))
+
+
+def read_span(file: BinaryIO, *, size: int) -> Span | Torn | Broken | None:
+    """Check the record at the file's position and go past it; None at the end.
+
+    Args:
+        file: At the beginning of a record.
+        size: Of the file. What a run that is still going on appends later isn't read.
+    """
+    start = file.tell()
+    if start >= size:
+        return None
+    lead = file.read(_HEAD.size + _SUMS.size)
+    if len(lead) < _HEAD.size + _SUMS.size:
+        return Torn(start, size - start)
+    head, sums = lead[: _HEAD.size], lead[_HEAD.size :]
+    of_head, of_payload = _SUMS.unpack(sums)
+    kind, place, stream, length = _HEAD.unpack(head)
+    if crc32(head) != of_head or kind not in set(Kind):
+        return Broken(start, size - start)
+    begins = file.tell()
+    if begins + length > size:
+        return Torn(start, size - start)
+    if _sum(file, length) != of_payload:
+        return Broken(start, size - start)
+    return Span(kind=Kind(kind), place=place, stream=stream, start=begins, length=length)
+
+
+def read_payload(file: BinaryIO, span: Span) -> bytes:
+    """Read what a record holds."""
+    file.seek(span.start)
+    return file.read(span.length)
+
+
+def _sum(file: BinaryIO, length: int) -> int:
+    checksum = 0
+    while length > 0 and (piece := file.read(min(length, _SLICE))):
+        checksum = crc32(piece, checksum)
+        length -= len(piece)
+    return checksum
+
+
+def pack_header(header: Header) -> bytes:
+    """Make the payload of the first record: JSON, so that a person can read what a file is."""
+    return msgspec.json.encode(header)
+
+
+def unpack_header(payload: bytes) -> Header:
+    """Read the first record's payload.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return msgspec.json.decode(payload, type=Header)
+
+
+def pack(interaction: Interaction) -> bytes:
+    """Make a payload of an interaction."""
+    request, response = interaction.request, interaction.response
+    stored = _Stored(
+        asked=_bytes(request.method, request.url, *_flat(request.headers)),
+        request_body=request.body,
+        status=response.status,
+        answered=_bytes(response.reason, *_flat(response.headers)),
+        response_body=response.body,
+    )
+    return _encode(stored)
+
+
+def unpack(payload: bytes) -> Interaction:
+    """Read an interaction from a payload.
+
+    Raises:
+        ValueError: It is none.
+    """
+    stored = _decode(payload)
+    method, url, *asked = _texts(stored.asked)
+    reason, *answered = _texts(stored.answered)
+    return Interaction(
+        request=Request(method=method, url=url, headers=_fields(asked), body=stored.request_body),
+        response=Response(
+            status=stored.status,
+            reason=reason,
+            headers=_fields(answered),
+            body=stored.response_body,
+        ),
+    )
+
+
+def _bytes(*texts: str) -> list[bytes]:
+    return [text.encode("utf-8", "surrogatepass") for text in texts]
+
+
+def _texts(parts: list[bytes]) -> list[str]:
+    return [part.decode("utf-8", "surrogatepass") for part in parts]
+
+
+def _flat(headers: Headers) -> list[str]:
+    return [text for pair in headers for text in pair]
+
+
+def _fields(flat: list[str]) -> Headers:
+    return Headers.of(zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,115 @@
+"""Cassettes on disk: opened with a clear word when they can't be, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from graphtape.core.errors import CassetteError
+from graphtape.tape.vcr_format import dump, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from graphtape.core.message import Interaction
+    from graphtape.tape.vcr_format import Cassette, Metadata
+
+_JSON_SUFFIX: Final = ".json"
+
+
+def open_cassette(path: Path) -> Cassette:
+    """Read a cassette file; `.json` as JSON, any other as YAML.
+
+    Raises:
+        CassetteError: It is missing, can't be read, or isn't a cassette.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as exc:
+        raise CassetteError(
+            f"{path}: no such cassette; record it first with `graphtape record {path}`"
+        ) from exc
+    except OSError as exc:
+        if path.is_dir():  # asked only now: Windows says "permission denied" of a folder
+            raise CassetteError(f"{path}: is a folder; name a cassette file in it") from exc
+        raise CassetteError(f"{path}: can't be read ({exc.strerror}); check the path") from exc
+    return load(data, name=str(path), json=_is_json(path))
+
+
+def save_cassette(
+    path: Path,
+    interactions: Iterable[Interaction],
+    *,
+    metadata: Metadata | None,
+    other_metadata: Mapping[str, object] | None = None,
+) -> None:
+    """Write a cassette, so that at every moment the file is the whole old or the whole new one.
+
+    Args:
+        path: Its folder is made; an existing file keeps its mode, a link what it points at.
+        interactions: In tape order, clean of secrets.
+        metadata: As for `vcr_format.dump`.
+        other_metadata: As for `vcr_format.dump`.
+
+    Raises:
+        CassetteError: It can't be written; what was there before is still there.
+    """
+    if _is_json(path):
+        raise CassetteError(
+            f"{path}: JSON cassettes are read, not written; name it {path.with_suffix('.yaml')}"
+        )
+    data = dump(interactions, metadata=metadata, other_metadata=other_metadata)
+    try:
+        replace_file(path, data)
+    except OSError as exc:
+        raise CassetteError(
+            f"{path}: can't be written ({exc.strerror}); check folder, rights and free space"
+        ) from exc
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put `data` in a file's place, durably, or leave it as it was.
+
+    Raises:
+        OSError: Nothing changed.
+    """
+    # os.replace would put a file in the link's own place.
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, since a rename is atomic only within a file system; hidden, since
+    # cassettes are found by their suffix.
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        # Not tempfile: its files are 0600, and the umask can't be asked for without setting it.
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            draft.chmod(stat.S_IMODE(target.stat().st_mode))
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable where the platform can: Windows opens no folders."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    # The file is in place; a file system that can't do this either is no reason to fail.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_json(path: Path) -> bool:
+    return path.suffix.lower() == _JSON_SUFFIX

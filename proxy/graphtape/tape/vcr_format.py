@@ -1,0 +1,313 @@
+"""vcrpy's cassette format: the bytes of a file to values and back.
+
+What Graphtape adds lies under `metadata.graphtape` alone, so that stock vcrpy plays the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass, field, replace
+from json import JSONDecodeError, loads
+from typing import TYPE_CHECKING
+
+import yaml
+from vcr.serialize import CASSETTE_FORMAT_VERSION
+from vcr.serializers import yamlserializer
+
+from graphtape.core.errors import CassetteError
+from graphtape.tape import entry
+from graphtape.tape.inspection import inspect, top_level_list
+
+try:
+    from yaml import CSafeDumper as SafeDumper
+except ImportError:
+    from yaml import SafeDumper  # type: ignore[assignment]  # the same, without libyaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from yaml.constructor import SafeConstructor
+
+    from graphtape.core.message import Headers, Interaction
+
+METADATA_FORMAT = 1
+"""The only `metadata.graphtape.format` there is."""
+
+# One line per body and header: a change to it is one line in a diff, a secret scanner that reads
+# by lines sees it whole, and who edits by hand needs no rules of folding.
+_UNFOLDED = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What a cassette says about itself, under `metadata.graphtape`.
+
+    Attributes:
+        format: Of this mapping.
+        graphtape: Version that wrote it.
+        upstream: A cloud's name, `sandbox` or `custom`; never an address.
+        recorded_at: UTC, ISO 8601 with Z.
+        interactions: How many there were; `dump` counts.
+        digest: Of all of them, see `digest`; `dump` computes it.
+        salt: For pseudonyms, or empty where it isn't kept in the cassette.
+    """
+
+    format: int = METADATA_FORMAT
+    graphtape: str
+    upstream: str
+    recorded_at: str
+    interactions: int = 0
+    digest: str = ""
+    salt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cassette:
+    """A cassette file as values.
+
+    Attributes:
+        interactions: In tape order.
+        metadata: None where Graphtape didn't write it.
+        other_metadata: The rest of top-level `metadata`, the user's.
+        edited: Count or digest differ from what the metadata says: changed by hand or tool.
+    """
+
+    interactions: tuple[Interaction, ...]
+    metadata: Metadata | None = None
+    other_metadata: Mapping[str, object] = field(default_factory=dict)
+    edited: bool = False
+
+
+def load(data: bytes, *, name: str, json: bool = False) -> Cassette:
+    """Read a cassette: vcrpy's, of any of its clients and versions since 1.0, or our own.
+
+    Args:
+        data: The whole file.
+        name: What messages call it.
+        json: JSON instead of YAML.
+
+    Raises:
+        CassetteError: It isn't a whole cassette.
+    """
+    text = _decoded(data, name=name)
+    top = _top_level(_parse_json(text, name=name) if json else _parse_yaml(text, name=name), name)
+    listed = top["interactions"]
+    if not isinstance(listed, list):
+        entry.refuse(f"{name}, interactions", listed, "a list")
+    interactions = tuple(
+        entry.read(tree, where=f"{name}, interaction {index}") for index, tree in enumerate(listed)
+    )
+    ours, others = _read_metadata(top.get("metadata"), where=f"{name}, metadata")
+    edited = ours is not None and (
+        (ours.interactions, ours.digest) != (len(interactions), digest(interactions))
+    )
+    return Cassette(interactions=interactions, metadata=ours, other_metadata=others, edited=edited)
+
+
+def dump(
+    interactions: Iterable[Interaction],
+    *,
+    metadata: Metadata | None,
+    other_metadata: Mapping[str, object] | None = None,
+) -> bytes:
+    """Write a cassette as stock vcrpy reads it, UTF-8; the same values give the same bytes.
+
+    Args:
+        interactions: In tape order, hop-by-hop fields out.
+        metadata: Count and digest are computed; None leaves ours out.
+        other_metadata: The user's, from the cassette this one replaces.
+    """
+    written = [entry.settled(interaction) for interaction in interactions]
+    about: dict[str, object] = dict(other_metadata or {})
+    if metadata is not None:
+        counted = replace(metadata, interactions=len(written), digest=digest(written))
+        about["graphtape"] = {key: value for key, value in asdict(counted).items() if value != ""}
+    top: dict[str, object] = {"interactions": [entry.write(each) for each in written]}
+    if about:
+        top["metadata"] = {key: about[key] for key in sorted(about)}
+    # Last, so that a file cut short shows: it has none.
+    top["version"] = CASSETTE_FORMAT_VERSION
+    text: bytes = yaml.dump(
+        top, Dumper=_Dumper, encoding="utf-8", allow_unicode=True, width=_UNFOLDED,
+        sort_keys=False, default_flow_style=False,
+    )  # fmt: skip
+    return text
+
+
+def digest(interactions: Sequence[Interaction]) -> str:
+    """Fingerprint what a cassette holds, however it is laid out: `sha256:` and hex digits."""
+    whole = hashlib.sha256()
+    for interaction in interactions:
+        settled = entry.settled(interaction)
+        request, response = settled.request, settled.response
+        _absorb(whole, request.method, request.url, request.body)
+        _absorb(whole, *_flat(request.headers))
+        _absorb(whole, str(response.status), response.reason, response.body)
+        _absorb(whole, *_flat(response.headers))
+    return f"sha256:{whole.hexdigest()}"
+
+
+def _flat(headers: Headers) -> list[str]:
+    return [part for name, value in headers for part in (name, value)]
+
+
+def _absorb(whole: hashlib._Hash, *parts: str | bytes) -> None:
+    # Lengths and counts first: no two different lists may run into the same bytes.
+    whole.update(b"%d:" % len(parts))
+    for part in parts:
+        data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+        whole.update(b"%d:" % len(data))
+        whole.update(data)
+
+
+def _decoded(data: bytes, *, name: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")  # editors on Windows put a BOM in front
+    except UnicodeDecodeError as exc:
+        raise CassetteError(
+            f"{name}: found byte 0x{data[exc.start]:02x} at offset {exc.start}, which isn't "
+            "UTF-8; save it as UTF-8, or record it again"
+        ) from exc
+    if not text.strip():
+        raise CassetteError(f"{name}: the file is empty; delete it and record it again")
+    return text
+
+
+def _parse_json(text: str, *, name: str) -> object:
+    try:
+        tree: object = loads(text)
+    except JSONDecodeError as exc:
+        raise CassetteError(
+            f"{name}, line {exc.lineno}: not JSON ({exc.msg}); correct it, or record it again"
+        ) from exc
+    except (ValueError, RecursionError) as exc:
+        raise CassetteError(f"{name}: {exc}; correct it, or record it again") from exc
+    return tree
+
+
+def _parse_yaml(text: str, *, name: str) -> object:
+    try:
+        inspect(text, name=name, tags=_TAGS)
+        tree: object = _YAML.deserialize(text)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = exc.problem or exc.context
+        raise CassetteError(
+            f"{name}{line}: not YAML ({problem}); correct it, or record it again"
+        ) from exc
+    except (yaml.YAMLError, RecursionError) as exc:
+        problem = str(exc).partition("\n")[0]
+        raise CassetteError(f"{name}: not YAML ({problem}); record it again") from exc
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        # PyYAML's constructors let through what int(), datetime() and their like raise.
+        raise CassetteError(
+            f"{name}: found a value that isn't what it looks like ({exc}); put it in quotes"
+        ) from exc
+    return tree
+
+
+def _top_level(tree: object, name: str) -> dict[object, object]:
+    if isinstance(tree, list):
+        raise CassetteError(top_level_list(name))
+    if not isinstance(tree, dict) or "interactions" not in tree:
+        raise CassetteError(
+            f"{name}: not a cassette, which is a mapping with `interactions` and `version`; "
+            "check the path, or record it again"
+        )
+    version = tree.get("version")
+    if version is None:
+        raise CassetteError(
+            f"{name}: the file is cut short: it has no `version`; restore it, or record it again"
+        )
+    if version is True or version != CASSETTE_FORMAT_VERSION:
+        entry.refuse(f"{name}, version", version, str(CASSETTE_FORMAT_VERSION))
+    return tree
+
+
+def _read_metadata(tree: object, *, where: str) -> tuple[Metadata | None, dict[str, object]]:
+    if tree is None:
+        return None, {}
+    others: dict[str, object] = {}
+    for key, value in entry.as_mapping(tree, where=where).items():
+        others[entry.as_text(key, where=f"{where}, a key")] = value
+    if "graphtape" not in others:
+        return None, others
+    inside = f"{where}.graphtape"
+    ours = entry.as_mapping(others.pop("graphtape"), where=inside)
+    if ours.get("format") != METADATA_FORMAT:
+        raise CassetteError(
+            f"{inside}.format: found {ours.get('format')!r}, this Graphtape reads "
+            f"{METADATA_FORMAT}; update Graphtape, or record the cassette again"
+        )
+
+    def text(key: str, default: object = None) -> str:
+        return entry.as_text(ours.get(key, default), where=f"{inside}.{key}")
+
+    metadata = Metadata(
+        graphtape=text("graphtape"),
+        upstream=text("upstream"),
+        recorded_at=text("recorded_at"),
+        interactions=entry.as_integer(ours.get("interactions"), where=f"{inside}.interactions"),
+        digest=text("digest", ""),
+        salt=text("salt", ""),
+    )
+    return metadata, others
+
+
+class _Dumper(SafeDumper):
+    """PyYAML's, but for three line breaks that its pure-Python half writes and reads as blanks."""
+
+
+def _represent_text(dumper: SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if _ODD_BREAKS.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_ODD_BREAKS = re.compile("[\x85\u2028\u2029]")
+_Dumper.add_representer(str, _represent_text)
+
+
+def _arguments(loader: SafeConstructor, node: yaml.Node) -> list[object]:
+    """Take the arguments of a pickled call, in either of the forms PyYAML writes it in."""
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    call = loader.construct_mapping(node, deep=True) if isinstance(node, yaml.MappingNode) else {}
+    arguments = call.get("args") or call.get("state")
+    if not isinstance(arguments, list):
+        raise yaml.constructor.ConstructorError(None, None, "no arguments", node.start_mark)
+    return arguments
+
+
+def _first(loader: SafeConstructor, node: yaml.Node) -> object:
+    return _arguments(loader, node)[0]
+
+
+def _joined(loader: SafeConstructor, node: yaml.Node) -> bytes:
+    (parts,) = _arguments(loader, node)
+    if not isinstance(parts, list):
+        raise yaml.constructor.ConstructorError(None, None, "no list of parts", node.start_mark)
+    return b"".join(part.encode() if isinstance(part, str) else part for part in parts)
+
+
+def _listed(loader: SafeConstructor, node: yaml.SequenceNode) -> list[object]:
+    # Not a tuple: hashing nested ones as keys takes exponential time.
+    return loader.construct_sequence(node, deep=True)
+
+
+_PYTHON = "tag:yaml.org,2002:python/"
+_CONSTRUCTORS = {
+    _PYTHON + "tuple": _listed,
+    # Header names recorded from aiohttp by older vcrpy.
+    **{
+        f"{_PYTHON}object/{how}:multidict.{module}istr": _first
+        for how in ("apply", "new")
+        for module in ("", "_multidict.", "_multidict_py.")
+    },
+    # Request bodies that were files and iterators.
+    _PYTHON + "object/new:_io.BytesIO": _first,
+    _PYTHON + "object/apply:builtins.iter": _joined,
+}
+_TAGS = {_PYTHON + "str", _PYTHON + "unicode", *_CONSTRUCTORS}
+_YAML = yamlserializer.with_custom_tags(_CONSTRUCTORS)
