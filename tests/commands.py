@@ -73,7 +73,7 @@ def serving(
     """Run a command that serves while the block runs; stop it with SIGINT."""
     ready_file = cwd / "ready.json"
     ready_file.unlink(missing_ok=True)
-    ports = () if "sandbox" in arguments else ("--control", "127.0.0.1:0")
+    ports = () if arguments[0] == "sandbox" else ("--control", "127.0.0.1:0")
     process = subprocess.Popen(
         [
             *GRAPHTAPE,

@@ -45,9 +45,9 @@ def proxied(cassette: Path | list[Path], *, mode: Mode, **settings: object) -> I
     """Run a proxy in a thread while the block runs."""
     entries: list[Entry] = []
     free = {"listen": "127.0.0.1:0", "control": "127.0.0.1:0", **settings}
-    proxy = runner.Proxy.load(
-        Settings(**free),  # type: ignore[arg-type]
-        [cassette] if isinstance(cassette, Path) else cassette,
+    proxy = runner.Proxy(
+        settings=Settings(**free),  # type: ignore[arg-type]
+        cassettes=(cassette,) if isinstance(cassette, Path) else tuple(cassette),
         mode=mode,
         on_entry=entries.append,
     )

@@ -1,17 +1,16 @@
-"""Runs a proxy: ports, cassettes, upstream, and what is left to say at the end."""
+"""Runs a proxy: cassettes, ports, upstream, and what is left to say at the end."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import os
 import secrets
-import socket
+import signal
 import sys
-import tempfile
 import threading
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -21,55 +20,37 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from aiohttp import web
 
 from graphtape import __version__
-from graphtape.core.errors import ListenError, UsageError
+from graphtape.core.errors import CassetteError, UsageError
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
 from graphtape.core.session import Mode, Session
 from graphtape.server.control import make_control
 from graphtape.server.handler import handle
+from graphtape.server.ports import Addresses, forget_dead, listen, serve, url_of
+from graphtape.server.protocol import DataServer
 from graphtape.server.sessions import LiveSession, Sessions
-from graphtape.server.upstream import MAX_LINE, UpstreamClient
+from graphtape.server.upstream import UpstreamClient
 from graphtape.server.visit import Gate
-from graphtape.settings import Address
-from graphtape.tape.recorder import Recorder
+from graphtape.tape.hooks import Hooks
+from graphtape.tape.part import part_path
+from graphtape.tape.recorder import Recorder, held
 from graphtape.tape.store import open_cassette
-from graphtape.tape.vcr_format import Cassette, Metadata
+from graphtape.tape.vcr_format import Metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
     from graphtape.core.journal import Entry
     from graphtape.core.origin import Upstream
     from graphtape.settings import Settings
+    from graphtape.tape.vcr_format import Cassette
 
 T = TypeVar("T")
-_GRACE = 10.0
+log = logging.getLogger("graphtape")
+
+GRACE = 10.0
 """Seconds that requests in flight are given at stop."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where a run can be reached, as URLs.
-
-    Attributes:
-        proxy: The data port's root, without a version.
-        control: The control API's; None where there is none.
-    """
-
-    proxy: str
-    control: str | None
-
-    def write(self, path: Path) -> None:
-        """Write the ready file, atomically."""
-        facts = {"proxy": self.proxy, "control": self.control, "ca": None, "pid": os.getpid()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-        ) as draft:
-            json.dump(facts, draft)
-            draft.write("\n")
-        Path(draft.name).replace(path)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +63,8 @@ class Outcome:
         saved: How many interactions the cassette holds now; None where none was written.
         recorded: How many of them are new.
         dropped: Why interactions were left off the tape.
+        failures: What else went wrong; the run is no success.
+        redacted: How many secrets and identities were replaced.
     """
 
     session: Session
@@ -89,145 +72,86 @@ class Outcome:
     saved: int | None = None
     recorded: int = 0
     dropped: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    redacted: dict[str, int] = field(default_factory=dict)
+
+
+def _note(text: str) -> None:
+    log.warning("%s", text)
 
 
 @dataclass(slots=True, kw_only=True)
 class Proxy:
-    """A proxy from open ports to a saved cassette.
+    """A proxy from cassettes and open ports to a saved cassette.
 
-    `async with proxy:` listens; leaving it stops, saves, and makes `outcome` final. Errors in
-    cassettes and settings show in `load`, before a port opens.
+    `async with proxy:` opens the cassettes, then the ports; leaving it stops, saves, and makes
+    `outcome` final.
+
+    Attributes:
+        settings: Of the run.
+        cassettes: To play, in order; in a recording mode the one to record into.
+        mode: Where answers may come from.
+        on_entry: Told of each request that is done.
+        on_note: Told what the user should know, a line each.
+        addresses: Where it can be reached, once it listens.
+        outcome: Final once it has stopped.
     """
 
     settings: Settings
     cassettes: tuple[Path, ...]
     mode: Mode
-    on_entry: Callable[[Entry], None]
-    notes: list[str] = field(default_factory=list)
+    on_entry: Callable[[Entry], None] = lambda _: None
+    on_note: Callable[[str], None] = _note
     addresses: Addresses = field(init=False)
     outcome: Outcome = field(init=False)
     _live: LiveSession = field(init=False)
+    _gate: Gate = field(init=False)
     _upstream: Upstream = field(init=False)
-    _stack: AsyncExitStack = field(init=False)
-
-    @classmethod
-    def load(
-        cls,
-        settings: Settings,
-        cassettes: Sequence[Path],
-        *,
-        mode: Mode,
-        on_entry: Callable[[Entry], None],
-    ) -> Self:
-        """Open the cassettes and check the settings.
-
-        Raises:
-            CassetteError: A cassette can't be used.
-            UsageError: A setting is wrong.
-        """
-        proxy = cls(settings=settings, cassettes=tuple(cassettes), mode=mode, on_entry=on_entry)
-        proxy._load()
-        return proxy
-
-    def _load(self) -> None:
-        self._upstream = self.settings.upstream_at()
-        rules = self.settings.status_rules()
-        self.notes += [rule.warning for rule in rules if rule.warning]
-        opened = self._open_cassettes()
-        recordings = tuple(
-            self._recording(path, cassette) for path, cassette in opened if cassette is not None
-        )
-        session = Session.over(
-            () if self.mode is Mode.ALL else recordings,
-            mode=self.mode,
-            order=self.settings.play_order(self.mode),
-            rules=rules,
-        )
-        redactor = recordings[0].redactor if recordings else Redactor(salt=_salt())
-        recorder = None
-        if session.forwards:
-            recorder = self._recorder(opened[0][1], redactor)
-        self._live = LiveSession(play=session, clean=redactor, recorder=recorder)
-        self.outcome = Outcome(session=session, recordings=recordings)
-
-    def _open_cassettes(self) -> list[tuple[Path, Cassette | None]]:
-        opened: list[tuple[Path, Cassette | None]] = []
-        for path in self.cassettes:
-            if self.mode is not Mode.NONE and not path.exists():
-                opened.append((path, None))
-                continue
-            cassette = open_cassette(path)
-            opened.append((path, cassette))
-            if cassette.edited:
-                self.notes.append(f"{path}: edited since it was recorded")
-            if self.mode is Mode.ONCE:
-                self.notes.append(
-                    f"{path} exists and mode is once: it plays, and nothing is forwarded or "
-                    "recorded; --mode new_episodes adds to it, --mode all replaces it"
-                )
-        return opened
-
-    def _recording(self, path: Path, cassette: Cassette) -> Recording:
-        salt = cassette.metadata.salt if cassette.metadata is not None else ""
-        return Recording.of(
-            cassette.interactions,
-            name=str(path),
-            redactor=Redactor(salt=os.environ.get("GRAPHTAPE_SALT") or salt),
-            options=self.settings.match_options(),
-        )
-
-    def _recorder(self, cassette: Cassette | None, redactor: Redactor) -> Recorder:
-        path = self.cassettes[0]
-        if path.suffix.lower() == ".json":
-            yaml = path.with_suffix(".yaml")
-            raise UsageError(f"{path}: JSON cassettes are read, not written; record into {yaml}")
-        kept = cassette if cassette is not None and self.mode is not Mode.ALL else None
-        old = cassette.metadata if cassette is not None else None
-        from_environment = os.environ.get("GRAPHTAPE_SALT")
-        metadata = Metadata(
-            format=1,
-            graphtape=__version__,
-            upstream=self._upstream.name,
-            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            interactions=0,
-            digest="",
-            salt="" if from_environment else (old.salt if old else redactor.salt),
-        )
-        return Recorder(
-            path=path,
-            existing=kept.interactions if kept is not None else (),
-            metadata=metadata,
-            other_metadata=cassette.other_metadata if cassette is not None else {},
-            redactor=redactor,
-        )
+    _serving: AsyncExitStack = field(init=False)
+    _held: ExitStack = field(init=False)
+    _hurry: asyncio.Event = field(init=False)
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            data, control = self._sockets(stack)
-            client = None
-            if self._live.recorder is not None:
-                client = await self._way_up(stack)
-            gate = Gate(
-                sessions=Sessions(self._live),
-                upstream=self._upstream,
-                client=client,
-                max_body=self.settings.max_body,
-                on_entry=self.on_entry,
-            )
-            server = web.Server(
-                partial(handle, gate=gate),
-                access_log=None,
-                auto_decompress=False,
-                max_line_size=MAX_LINE,
-                max_field_size=MAX_LINE,
-            )
-            await _serve(stack, web.ServerRunner(server, shutdown_timeout=_GRACE), data)
-            await _serve(stack, web.AppRunner(make_control(), access_log=None), control)
-            self.addresses = Addresses(
-                proxy=_url(data, self.settings.listen), control=_url(control, self.settings.control)
-            )
-            self._stack = stack.pop_all()
+        """Begin.
+
+        Raises:
+            CassetteError: A cassette can't be used, or another process records into it.
+            ListenError: A port can't be had.
+            UsageError: A setting is wrong.
+        """
+        self._hurry = asyncio.Event()
+        with ExitStack() as held_files:
+            # In this thread: nothing is served yet.
+            self._load(held_files)
+            async with AsyncExitStack() as stack:
+                await self._serve(stack, held_files)
+                self._serving = stack.pop_all()
+            self._held = held_files.pop_all()
         return self
+
+    async def _serve(self, stack: AsyncExitStack, held_files: ExitStack) -> None:
+        data = stack.enter_context(listen(self.settings.listen, "--listen"))
+        control = stack.enter_context(listen(self.settings.control, "--control"))
+        recorder = self._live.recorder
+        client = None
+        if recorder is not None:
+            client = await self._way_up(stack)
+            held_files.enter_context(recorder)
+        self._gate = Gate(
+            sessions=Sessions(self._live),
+            upstream=self._upstream,
+            client=client,
+            max_body=self.settings.max_body,
+            on_entry=self.on_entry,
+        )
+        server = DataServer(partial(handle, gate=self._gate))
+        # What is in flight is seen to by `_settle`; what is left after it is cut.
+        await serve(stack, web.ServerRunner(server, shutdown_timeout=0.1), data)
+        await serve(stack, web.AppRunner(make_control(), access_log=None), control)
+        self.addresses = Addresses(
+            proxy=url_of(data, self.settings.listen),
+            control=url_of(control, self.settings.control),
+        )
 
     async def __aexit__(
         self,
@@ -235,17 +159,144 @@ class Proxy:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._stack.aclose()
-        recorder = self._live.recorder
-        if recorder is not None:
-            self.outcome.saved = await asyncio.to_thread(recorder.save)
-            self.outcome.recorded = recorder.recorded
-            self.outcome.dropped = recorder.dropped
+        # The lock goes last: nobody else may see the cassette before it is saved.
+        with self._held:
+            async with self._serving:
+                await self._settle()
+            recorder = self._live.recorder
+            if recorder is not None:
+                await asyncio.to_thread(self._save, recorder, well=exc_type is None)
 
-    def _sockets(self, stack: AsyncExitStack) -> tuple[socket.socket, socket.socket]:
-        data = stack.enter_context(_listen(self.settings.listen, "--listen"))
-        control = stack.enter_context(_listen(self.settings.control, "--control"))
-        return data, control
+    def _save(self, recorder: Recorder, *, well: bool) -> None:
+        outcome = self.outcome
+        try:
+            outcome.saved = recorder.save(well=well)
+        except CassetteError as exc:
+            kept = part_path(recorder.path)
+            recorder.fail(f"{exc}; what was recorded is in {kept}, and the next record takes it up")
+        outcome.recorded = recorder.recorded
+        outcome.dropped = recorder.dropped
+        outcome.failures = recorder.failures
+        outcome.redacted = recorder.redacted
+
+    def hurry(self) -> None:
+        """Stop waiting for requests in flight; from the loop's own thread."""
+        self._hurry.set()
+
+    async def _settle(self) -> None:
+        """Give requests in flight time to end, and say so where it takes any."""
+        self._gate.closing = True
+        if not self._gate.visits:
+            return
+        count = len(self._gate.visits)
+        requests = "1 request" if count == 1 else f"{count} requests"
+        self.on_note(f"waiting up to {GRACE:.0f} s for {requests} in flight; Ctrl-C cuts it short")
+        tasks = {visit.task for visit in self._gate.visits}
+        hurry = asyncio.create_task(self._hurry.wait())
+        over = asyncio.create_task(asyncio.wait(tasks))
+        await asyncio.wait({hurry, over}, timeout=GRACE, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        for task in tasks:
+            task.cancel()
+        # Each leaves word of itself in the journal.
+        await over
+
+    def _load(self, stack: ExitStack) -> None:
+        settings = self.settings
+        self._upstream = settings.upstream_at()
+        settings.match_options()
+        settings.policy()
+        rules = settings.status_rules()
+        for warning in (rule.warning for rule in rules):
+            if warning:
+                self.on_note(warning)
+        cassettes = [self._open(path, stack) for path in self.cassettes]
+        recordings = tuple(
+            self._recording(path, cassette)
+            for path, cassette in zip(self.cassettes, cassettes, strict=True)
+            if cassette is not None and self.mode is not Mode.ALL
+        )
+        session = Session.over(
+            recordings, mode=self.mode, order=settings.play_order(self.mode), rules=rules
+        )
+        clean = recordings[0].redactor if recordings else None
+        if clean is None:
+            salt = self._salt(self.cassettes[0], cassettes[0])
+            clean = Redactor(salt=salt, policy=settings.policy())
+        recorder = self._recorder(cassettes[0], clean.salt) if session.forwards else None
+        self._live = LiveSession(play=session, clean=clean, recorder=recorder)
+        self.outcome = Outcome(session=session, recordings=recordings)
+
+    def _open(self, path: Path, stack: ExitStack) -> Cassette | None:
+        """Open a cassette as the mode wants it; None where it is to be begun."""
+        if self.mode is Mode.NONE:
+            if part_path(path).exists():
+                self.on_note(
+                    f"{part_path(path)} holds a recording that was not saved; the next "
+                    f"`graphtape record {path}` takes it up"
+                )
+        else:
+            if path.suffix.lower() in {".json", ".har"}:
+                yaml = path.with_suffix(".yaml")
+                raise UsageError(f"{path}: only YAML cassettes are written; record into {yaml}")
+            held(path, stack, say=self.on_note)
+            if not path.exists():
+                return None
+        try:
+            cassette = open_cassette(path)
+        except CassetteError as exc:
+            if self.mode is not Mode.ALL:
+                raise
+            self.on_note(f"{exc}; a run that goes well replaces it")
+            return None
+        if cassette.edited:
+            self.on_note(f"{path}: edited since it was recorded")
+        if self.mode is Mode.ONCE:
+            self.on_note(
+                f"{path} exists and mode is once: it plays, and nothing is forwarded or recorded; "
+                "--mode new_episodes adds to it, --mode all replaces it"
+            )
+        return cassette
+
+    def _recording(self, path: Path, cassette: Cassette) -> Recording:
+        return Recording.of(
+            cassette.interactions,
+            name=str(path),
+            upstream=cassette.metadata.upstream if cassette.metadata is not None else None,
+            redactor=Redactor(salt=self._salt(path, cassette), policy=self.settings.policy()),
+            options=self.settings.match_options(),
+        )
+
+    def _salt(self, path: Path, cassette: Cassette | None) -> str:
+        """Return the salt of a cassette's pseudonyms: a new one where it has none yet."""
+        from_environment = os.environ.get("GRAPHTAPE_SALT")
+        metadata = cassette.metadata if cassette is not None else None
+        if metadata is not None and not metadata.salt and not from_environment:
+            self.on_note(
+                f"{path}: its salt is not in the file; set GRAPHTAPE_SALT to the one it was "
+                "recorded with, or identities sent by the client won't match"
+            )
+        return from_environment or (metadata.salt if metadata else "") or secrets.token_hex(16)
+
+    def _recorder(self, cassette: Cassette | None, salt: str) -> Recorder:
+        redaction = self.settings.redaction
+        metadata = Metadata(
+            graphtape=__version__,
+            upstream=self._upstream.name,
+            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            salt="" if os.environ.get("GRAPHTAPE_SALT") else salt,
+        )
+        return Recorder(
+            path=self.cassettes[0],
+            mode=self.mode,
+            old=cassette,
+            metadata=metadata,
+            # Of its own: what they count is what is on the tape.
+            redactor=Redactor(salt=salt, policy=self.settings.policy()),
+            aside=Redactor(salt=salt, policy=self.settings.policy()),
+            hooks=Hooks.named(redaction.before_record_request, redaction.before_record_response),
+            fsync=self.settings.fsync,
+        )
 
     async def _way_up(self, stack: AsyncExitStack) -> UpstreamClient:
         if self._upstream.name == "sandbox":
@@ -255,59 +306,19 @@ class Proxy:
                 connect_timeout=self.settings.connect_timeout,
                 read_timeout=self.settings.read_timeout,
                 ca_file=self.settings.upstream_ca,
+                direct=self._upstream.name == "sandbox",
             )
         )
 
 
-async def _start_sandbox(stack: AsyncExitStack) -> str:
-    """Serve a simulated tenant on a free port; return its URL."""
-    from graphtape.sandbox.app import make_app  # noqa: PLC0415 - only where it is the upstream
+async def _start_sandbox(stack: AsyncExitStack, address: str = "127.0.0.1:0") -> str:
+    """Serve a simulated tenant; return its URL."""
+    from graphtape.sandbox.app import make_app  # noqa: PLC0415 - only where one is wanted
     from graphtape.sandbox.tenant import Tenant  # noqa: PLC0415 - likewise
 
-    sock = stack.enter_context(_listen("127.0.0.1:0", "sandbox"))
-    await _serve(stack, web.AppRunner(make_app(Tenant()), access_log=None), sock)
-    return _url(sock, "127.0.0.1:0")
-
-
-async def _serve(
-    stack: AsyncExitStack,
-    runner: web.ServerRunner | web.AppRunner,
-    sock: socket.socket,
-) -> None:
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, sock).start()
-
-
-def _listen(address: str, flag: str) -> socket.socket:
-    """Take a port.
-
-    Raises:
-        ListenError: It is taken, or not this machine's.
-        UsageError: It is no address.
-    """
-    place = Address.parse(address)
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    try:
-        return socket.create_server((place.host, place.port), family=family, backlog=512)
-    except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise ListenError(
-            f"can't listen on {place} ({reason}): stop what uses the port, or take a free one with "
-            f"{flag} {Address(place.host, 0)}"
-        ) from exc
-
-
-def _url(sock: socket.socket, asked: str) -> str:
-    """Return the URL a client on this machine reaches a socket by."""
-    host = Address.parse(asked).host
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104 - likewise
-    return f"http://{Address(host, sock.getsockname()[1])}"
-
-
-def _salt() -> str:
-    return os.environ.get("GRAPHTAPE_SALT") or secrets.token_hex(16)
+    sock = stack.enter_context(listen(address, "--listen"))
+    await serve(stack, web.AppRunner(make_app(Tenant()), access_log=None), sock)
+    return url_of(sock, address)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -319,14 +330,9 @@ class SandboxServer:
     _stack: AsyncExitStack = field(init=False)
 
     async def __aenter__(self) -> Self:
-        from graphtape.sandbox.app import make_app  # noqa: PLC0415 - only for this command
-        from graphtape.sandbox.tenant import Tenant  # noqa: PLC0415 - likewise
-
         async with AsyncExitStack() as stack:
-            sock = stack.enter_context(_listen(self.settings.listen, "--listen"))
-            runner = web.AppRunner(make_app(Tenant()), access_log=None)
-            await _serve(stack, runner, sock)
-            self.addresses = Addresses(proxy=_url(sock, self.settings.listen), control=None)
+            url = await _start_sandbox(stack, self.settings.listen)
+            self.addresses = Addresses(proxy=url, control=None)
             self._stack = stack.pop_all()
         return self
 
@@ -338,35 +344,38 @@ class SandboxServer:
     ) -> None:
         await self._stack.aclose()
 
+    def hurry(self) -> None:
+        """Do nothing: it never waits."""
+
 
 async def until_stopped(
     server: Proxy | SandboxServer, *, on_ready: Callable[[Addresses], None], ready_file: str | None
 ) -> None:
-    """Serve in the foreground until SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    _on_signals(stop)
+    """Serve in the foreground until SIGINT or SIGTERM; a second one cuts what is in flight."""
     ready = Path(ready_file) if ready_file is not None else None
     if ready is not None:
-        ready.unlink(missing_ok=True)  # one left behind by a killed run would be believed
+        forget_dead(ready)
+    stop = asyncio.Event()
     async with server:
+        _on_signals(stop, server.hurry)
         if ready is not None:
-            try:
-                await asyncio.to_thread(server.addresses.write, ready)
-            except OSError as exc:
-                raise UsageError(f"can't write --ready-file {str(ready)!r}: {exc}") from exc
+            server.addresses.write(ready)
         on_ready(server.addresses)
         await stop.wait()
 
 
-def _on_signals(stop: asyncio.Event) -> None:
-    import signal  # noqa: PLC0415 - only in the foreground
+def _on_signals(stop: asyncio.Event, hurry: Callable[[], None]) -> None:
+    def signalled() -> None:
+        if stop.is_set():
+            hurry()
+        stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, signalled)
         except NotImplementedError:  # Windows' loop has none
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled))
 
 
 class InThread:

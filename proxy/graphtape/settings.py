@@ -12,6 +12,7 @@ from graphtape.core.errors import UsageError
 from graphtape.core.matching import MatchOptions
 from graphtape.core.origin import upstream_named
 from graphtape.core.position import Order
+from graphtape.core.redaction import Policy
 from graphtape.core.scenario import StatusRule
 from graphtape.core.session import Mode
 
@@ -67,6 +68,32 @@ class Matching(
     reads: tuple[str, ...] = ()
 
 
+class Redaction(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
+):
+    """The `[redaction]` table; see `core.redaction.Policy` for each key.
+
+    Attributes:
+        before_record_request: Dotted name of a vcrpy-style hook, called with the vcrpy Request
+            before redaction; None from it leaves the interaction off the tape.
+        before_record_response: Likewise, with vcrpy's response dict.
+    """
+
+    keep_identities: bool = False
+    personal: bool = False
+    headers: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    allow_fields: tuple[str, ...] = ()
+    allow_queries: tuple[str, ...] = ()
+    allow_domains: tuple[str, ...] = ()
+    allow_values: tuple[str, ...] = ()
+    before_record_request: str | None = None
+    before_record_response: str | None = None
+
+
 class Settings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
 ):
@@ -90,7 +117,10 @@ class Settings(
         ready_file: Written once the ports accept.
         quiet: No live line per request.
         seed: For everything random.
+        keep_identities: Leave mail addresses, tenant ids and domains as they are.
+        fsync: Make each record durable against power loss before its answer's last byte.
         matching: The `[matching]` table.
+        redaction: The `[redaction]` table.
     """
 
     listen: str = "127.0.0.1:8787"
@@ -110,7 +140,10 @@ class Settings(
     ready_file: str | None = None
     quiet: bool = False
     seed: int = 0
+    keep_identities: bool = False
+    fsync: bool = False
     matching: Matching = Matching()
+    redaction: Redaction = Redaction()
 
     def match_options(self) -> MatchOptions:
         """Return how requests are compared.
@@ -134,6 +167,17 @@ class Settings(
         """
         return tuple(StatusRule.parse(text) for text in self.status)
 
+    def policy(self) -> Policy:
+        """Return what is redacted.
+
+        Raises:
+            UsageError: A pattern isn't a regular expression.
+        """
+        names = msgspec.structs.asdict(self.redaction)
+        del names["before_record_request"], names["before_record_response"]
+        names["keep_identities"] = self.keep_identities or self.redaction.keep_identities
+        return Policy(**names)
+
     def upstream_at(self) -> Upstream:
         """Return where recording forwards to.
 
@@ -151,13 +195,11 @@ def load(
     given: Mapping[str, object],
     *,
     config: str | None = None,
-    defaults: Mapping[str, object] | None = None,
 ) -> Settings:
     """Make the settings of a run.
 
     Args:
         given: By field name: what flags and the environment said.
-        defaults: By field name: where a command's differ from those of Settings.
         config: A TOML file; else `graphtape.toml`, else `[tool.graphtape]` in pyproject.toml of
             the working folder, else nothing.
 
@@ -165,7 +207,7 @@ def load(
         UsageError: A file can't be read, a key is unknown, or a value isn't of its type.
     """
     source, table = _config_table(config)
-    settings = _convert(_kebab({**(defaults or {}), **table}), source)
+    settings = _convert(_kebab(table), source)
     if not given:
         return settings
     return msgspec.structs.replace(settings, **_convert_given(given))
@@ -214,11 +256,21 @@ def _convert(table: dict[str, object], source: str) -> Settings:
     try:
         return msgspec.convert(as_lists, Settings)
     except msgspec.ValidationError as exc:
-        known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(Settings)))
-        hint = f" (known keys: {known})" if "unknown field" in str(exc) else ""
-        raise UsageError(f"{source}: {exc}{hint}") from exc
+        raise UsageError(f"{source}: {exc}{_known_keys(str(exc))}") from exc
+
+
+def _known_keys(error: str) -> str:
+    """List the keys of the table an unknown one stands in."""
+    if "unknown field" not in error:
+        return ""
+    table = error.rpartition("$.")[2].strip("`") if "$." in error else ""
+    tables: dict[str, type[msgspec.Struct]] = {"matching": Matching, "redaction": Redaction}
+    fields = msgspec.structs.fields(tables.get(table, Settings))
+    return f" (known keys: {', '.join(sorted(field.encode_name for field in fields))})"
 
 
 def _convert_given(given: Mapping[str, object]) -> dict[str, object]:
-    converted = _convert({name.replace("_", "-"): value for name, value in given.items()}, "flags")
+    converted = _convert(
+        {name.replace("_", "-"): value for name, value in given.items()}, "a flag or variable"
+    )
     return {name: getattr(converted, name) for name in given}

@@ -150,10 +150,11 @@ def test_repeated_headers_spelled_differently_become_one_field() -> None:
     )
 
 
-def test_header_bytes_beyond_utf_8_survive() -> None:
+def test_header_bytes_beyond_utf_8_are_read_as_latin_1() -> None:
     value = "caf\udce9"
     one = interaction(asked=[("X-Odd", value)], answered=[("X-Odd", value)])
-    assert there_and_back(one) == (one,)
+    (back,) = there_and_back(one)
+    assert back.request.headers.all("X-Odd") == back.response.headers.all("X-Odd") == ("café",)
 
 
 @pytest.mark.parametrize(
@@ -496,7 +497,10 @@ WRONG_RESPONSES = {
     "status-number": ("{status: 200}", "response.status: found 200, expected a mapping"),
     "code-text": ("{status: {code: '200'}}", "response.status.code: found '200', expected an int"),
     "code-true": ("{status: {code: true}}", "response.status.code: found True, expected an int"),
-    "code-range": ("{status: {code: 700}}", "response.status.code: found 700, expected 100 to 599"),
+    "code-range": (
+        "{status: {code: 7000}}",
+        "response.status.code: found 7000, expected 100 to 999",
+    ),
     "code-huge": (f"{{status: {{code: 0x{'f' * 9999}}}}}", "code: found a huge integer"),
     "message-list": ("{status: {code: 200, message: []}}", "response.status.message: found a list"),
     "old-code": ("{status_code: x, content: ''}", "response.status_code: found 'x', expected an"),
@@ -599,7 +603,14 @@ def test_what_was_dumped_is_loaded_up_to_the_order_of_fields(one: Interaction) -
 
     def plain(message: Headers) -> list[tuple[str, tuple[str, ...]]]:
         names = {name.lower() for name, _ in message}
-        return sorted((name, message.all(name)) for name in names)
+        return sorted((latin(name), (*map(latin, message.all(name)),)) for name in names)
+
+    def latin(text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "surrogateescape").decode("latin-1")
+        return text
 
     assert (back.request.method, back.request.url) == (one.request.method, one.request.url)
     assert (back.request.body, back.response.body) == (one.request.body, one.response.body)

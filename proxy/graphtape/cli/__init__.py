@@ -10,7 +10,18 @@ import click
 from graphtape import __version__
 from graphtape.core.errors import GraphtapeError, UsageError
 
-_COMMANDS = ("demo", "record", "replay", "sandbox", "show")
+_COMMANDS = (
+    "demo",
+    "record",
+    "replay",
+    "sandbox",
+    "show",
+    "scan",
+    "redact",
+    "diff",
+    "convert",
+    "trim",
+)
 
 
 class _LazyGroup(click.Group):

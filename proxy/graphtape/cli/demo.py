@@ -111,7 +111,7 @@ async def _demo(cassette: Path) -> None:
 
 async def _run(settings: Settings, cassette: Path, mode: Mode) -> list[Answer]:
     """Make the demo's calls through a proxy of their own."""
-    proxy = runner.Proxy.load(settings, [cassette], mode=mode, on_entry=lambda _: None)
+    proxy = runner.Proxy(settings=settings, cassettes=(cassette,), mode=mode)
     async with proxy, aiohttp.ClientSession(timeout=TIMEOUT) as client:
         base = proxy.addresses.proxy
         return [await _call(client, base, call) for call in CALLS]

@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     Command = Callable[..., None]
 
 
-class _CommaList(click.ParamType[str]):
-    """A value that may be repeated; in the environment the values stand between commas."""
+def _split(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Take values that were repeated, or stand between commas."""
+    del ctx, param
+    pieces = (piece.strip() for value in values or () for piece in value.split(","))
+    return tuple(piece for piece in pieces if piece)
+
+
+class _Commas(click.ParamType[str]):
+    """A value of a list that stands between commas in the environment."""
 
     name = "text"
     envvar_list_splitter = ","
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take off the spaces around a value."""
-        del param, ctx
-        return value.strip()
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
@@ -35,8 +39,8 @@ def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # n
 
 
 def listed(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
-    """Declare an option that may be repeated."""
-    return option(*names, multiple=True, type=_CommaList(), **attributes)
+    """Declare an option that may be repeated, or hold several values between commas."""
+    return option(*names, multiple=True, type=_Commas(), callback=_split, **attributes)
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -50,22 +54,35 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return declare
 
 
-config = option("--config", metavar="FILE", help="Settings file; else graphtape.toml.")
+config = option(
+    "--config",
+    metavar="FILE",
+    help="Settings file; else graphtape.toml, else [tool.graphtape] in pyproject.toml.",
+)
 
 serving = together(
-    option("--listen", metavar="HOST:PORT", help="Where clients connect; port 0 takes a free one."),
+    option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Where clients connect, 127.0.0.1:8787 unless said; port 0 takes a free one.",
+    ),
     option("--ready-file", metavar="FILE", help="Written once the ports accept, as JSON."),
     option("-q", "--quiet", is_flag=True, help="No live line per request."),
     config,
 )
 
 proxying = together(
-    option("--control", metavar="HOST:PORT", help="Where the control API listens."),
+    option(
+        "--control",
+        metavar="HOST:PORT",
+        help="Where the control API listens; default 127.0.0.1:8788.",
+    ),
     listed(
         "--status",
         metavar="VALUE",
         help="Answer VALUE for every chromeOSOnboardingStatus; disconnect=VALUE for that action "
-        "alone.",
+        "alone. Documented: unknown, inprogress, onboarded, failed, offboarding, "
+        "unknownFutureValue.",
     ),
     listed("--match-on", metavar="NAME", help="Compare requests by these alone; vcrpy's names."),
     listed("--ignore-body", metavar="FIELD", help="Leave a body field out of matching."),
@@ -75,17 +92,20 @@ proxying = together(
 )
 
 
-def settings_of(ctx: click.Context, **defaults: object) -> Settings:
+def said(ctx: click.Context) -> dict[str, object]:
+    """Return, by name, what flags and the environment said."""
+    where = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    return {
+        name: value for name, value in ctx.params.items() if ctx.get_parameter_source(name) in where
+    }
+
+
+def settings_of(ctx: click.Context) -> Settings:
     """Make Settings of what flags and the environment said, over the settings file.
 
     Raises:
         UsageError: A value is wrong.
     """
-    said = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     fields = Settings.__struct_fields__
-    given = {
-        name: value
-        for name, value in ctx.params.items()
-        if name in fields and ctx.get_parameter_source(name) in said
-    }
-    return load(given, config=ctx.params.get("config"), defaults=defaults)
+    given = {name: value for name, value in said(ctx).items() if name in fields}
+    return load(given, config=ctx.params.get("config"))

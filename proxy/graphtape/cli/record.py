@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,50 +12,70 @@ from graphtape.cli import serving
 from graphtape.cli.options import option, proxying, settings_of
 from graphtape.core.session import Mode
 
+if TYPE_CHECKING:
+    from graphtape.server.ports import Addresses
+
 
 @click.command("record")
 @click.argument("cassette", type=click.Path(dir_okay=False, path_type=Path))
 @option(
     "--upstream",
     metavar="NAME|URL",
-    help="Where to forward to: global, usgov, usgov-dod, china, sandbox, or a URL.",
+    help="Where to forward to: global (the default), usgov, usgov-dod, china, sandbox, or a URL.",
 )
 @option(
     "--mode",
     type=click.Choice([Mode.ONCE, Mode.NEW_EPISODES, Mode.ALL], case_sensitive=False),
-    help="once: play a cassette that exists, record one that doesn't; new_episodes: play what is "
+    help="once (the default): play a cassette that exists, record one that doesn't; "
+    "new_episodes: play what is "
     "recorded, add what isn't; all: record everything anew.",
 )
+@option("--fsync", is_flag=True, help="Make each record survive a power loss; slower.")
+@option(
+    "--keep-identities",
+    is_flag=True,
+    help="Leave mail addresses, tenant ids and domains as they are.",
+)
 @option("--upstream-ca", metavar="FILE", help="PEM of private roots upstream is verified by.")
-@option("--max-body", type=int, metavar="BYTES", help="A larger body is left off the tape.")
-@option("--connect-timeout", type=float, metavar="SECONDS", help="To reach upstream.")
-@option("--read-timeout", type=float, metavar="SECONDS", help="Without a byte from upstream.")
+@option(
+    "--max-body",
+    type=int,
+    metavar="BYTES",
+    help="A larger body is left off the tape; default 64 MiB.",
+)
+@option("--connect-timeout", type=float, metavar="SECONDS", help="To reach upstream; default 20.")
+@option(
+    "--read-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="Without a byte from upstream; default 300.",
+)
 @proxying
 @click.pass_context
 def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
-    r"""Forward calls to a tenant and record them into CASSETTE.
+    """Forward calls to a tenant and record them into CASSETTE.
 
     Point the app at http://127.0.0.1:8787 and use it; stop with Ctrl-C, which saves. Tokens,
-    cookies and other secrets never reach the file.
+    cookies and other secrets never reach the file; what happens is on disk, in CASSETTE.part,
+    before the app has its answer.
 
     \b
     Example:
       graphtape record cassettes/disconnect.yaml
       curl -X POST -H "Authorization: Bearer $TOKEN" \\
         http://127.0.0.1:8787/beta/deviceManagement/chromeOSOnboardingSettings/disconnect
-    """
+    """  # noqa: D301 - click's mark for lines to leave alone
     serving.set_up_logging()
     settings = settings_of(ctx)
-    proxy = runner.Proxy.load(
-        settings,
-        [cassette],
+    proxy = runner.Proxy(
+        settings=settings,
+        cassettes=(cassette,),
         mode=Mode(settings.mode),
         on_entry=serving.live_line(quiet=settings.quiet),
+        on_note=serving.note,
     )
-    for note in proxy.notes:
-        serving.say(f"note: {note}")
 
-    def ready(addresses: runner.Addresses) -> None:
+    def ready(addresses: Addresses) -> None:
         if proxy.outcome.session.forwards:
             serving.say(f"recording {settings.upstream} into {cassette} on {addresses.proxy}")
         else:
@@ -68,5 +89,7 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
     if outcome.saved is not None:
         serving.say(f"saved {cassette}: {outcome.saved} interactions, {outcome.recorded} new")
     elif outcome.session.forwards:
-        serving.say(f"nothing was recorded; {cassette} is as it was")
+        state = "is as it was" if cassette.exists() else "was not written"
+        why = ": nothing was recorded" if not outcome.recorded else ""
+        serving.say(f"{cassette} {state}{why}")
     ctx.exit(serving.exit_code(outcome, fail_on_unused=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,20 +13,24 @@ from graphtape.cli.options import option, proxying, settings_of
 from graphtape.core.position import Order
 from graphtape.core.session import Mode
 
+if TYPE_CHECKING:
+    from graphtape.server.ports import Addresses
+
 
 @click.command("replay")
 @click.argument("cassettes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option(
     "--order",
     type=click.Choice(list(Order), case_sensitive=False),
-    help="position: reads follow the writes played so far; request: vcrpy's order, each answer "
+    help="position (the default): reads follow the writes played so far; request: vcrpy's "
+    "order, each answer "
     "once.",
 )
 @option("--fail-on-unused", is_flag=True, help="Exit 4 where interactions were never played.")
 @proxying
 @click.pass_context
 def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> None:
-    r"""Answer calls from CASSETTES, offline.
+    """Answer calls from CASSETTES, offline.
 
     A request nothing recorded answers gets status 599 with a Graph-shaped error that names the
     nearest recorded one, and the run ends with exit code 3.
@@ -34,21 +39,20 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
     Example:
       graphtape replay cassettes/disconnect.yaml --status failed
       curl -X POST http://127.0.0.1:8787/beta/deviceManagement/chromeOSOnboardingSettings/disconnect
-    """
+    """  # noqa: D301 - click's mark for lines to leave alone
     serving.set_up_logging()
     settings = settings_of(ctx)
-    proxy = runner.Proxy.load(
-        settings,
-        cassettes,
+    proxy = runner.Proxy(
+        settings=settings,
+        cassettes=cassettes,
         mode=Mode.NONE,
         on_entry=serving.live_line(quiet=settings.quiet),
+        on_note=serving.note,
     )
-    for note in proxy.notes:
-        serving.say(f"note: {note}")
-    count = sum(len(recording.interactions) for recording in proxy.outcome.recordings)
 
-    def ready(addresses: runner.Addresses) -> None:
+    def ready(addresses: Addresses) -> None:
         names = ", ".join(map(str, cassettes))
+        count = sum(len(recording.interactions) for recording in proxy.outcome.recordings)
         serving.say(f"replaying {names} ({count} interactions) on {addresses.proxy}")
         serving.say("stop with Ctrl-C")
 

@@ -11,11 +11,12 @@ from graphtape.core.graph import short
 from graphtape.core.journal import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from graphtape.core.journal import Entry
     from graphtape.runner import Outcome
 
+FAILED = 1
 MISSED = 3
 UNUSED = 4
 
@@ -23,6 +24,11 @@ UNUSED = 4
 def say(line: str) -> None:
     """Tell the user; stdout belongs to the command that is run."""
     click.echo(line, err=True)
+
+
+def note(line: str) -> None:
+    """Tell the user what he should know."""
+    say(f"note: {line}")
 
 
 def set_up_logging() -> None:
@@ -66,20 +72,52 @@ def _print(entry: Entry) -> None:
 def summary(outcome: Outcome) -> list[str]:
     """Say what a run came to."""
     journal = outcome.session.journal
-    counts = ", ".join(f"{journal.counts[s]} {s}" for s in Source if journal.counts[s])
-    lines = [f"{journal.arrived} requests" + (f": {counts}" if counts else "")]
-    unused = outcome.session.unused() if outcome.recordings else []
-    if unused and outcome.session.plays:
-        lines.append(f"unused interactions: {', '.join(map(str, unused))}")
-    lines += [f"missed: {entry.note}" for entry in journal.misses]
+    counts = ", ".join(
+        f"{journal.counts[source]} {source}" for source in Source if journal.counts[source]
+    )
+    lines = [f"{_count(journal.arrived, 'request')}" + (f": {counts}" if counts else "")]
+    lines += _cut(outcome)
+    for name, unused in outcome.session.unused().items() if outcome.session.plays else ():
+        lines.append(f"unused in {name}: {', '.join(map(str, unused))}")
+    if journal.misses:
+        first = journal.misses[0].note.partition("\n")[0]
+        lines.append(f"{_count(len(journal.misses), 'miss', 'misses')}; the first: {first}")
     lines += [f"left off the tape: {reason}" for reason in outcome.dropped]
+    lines += outcome.failures
+    replaced = {kind: outcome.redacted.get(kind, 0) for kind in ("secrets", "identities")}
+    if any(replaced.values()):
+        lines.append(
+            f"redacted: {replaced['secrets']} secrets masked, {replaced['identities']} identities "
+            "replaced by pseudonyms"
+        )
+    kept = outcome.redacted.get("personal", 0)
+    if kept:
+        lines.append(
+            f"kept as they are: {kept} names, phones, devices or serials; [redaction] "
+            "personal = true replaces them"
+        )
     return lines
+
+
+def _cut(outcome: Outcome) -> Iterator[str]:
+    for entry in outcome.session.journal.entries:
+        if entry.status == 0:
+            yield f"unfinished: {entry.method} {short(entry.url)}: {entry.note}"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def exit_code(outcome: Outcome, *, fail_on_unused: bool) -> int:
     """Return the code a run ends with."""
-    if outcome.session.journal.counts[Source.MISSED]:
+    counts = outcome.session.journal.counts
+    if outcome.failures or outcome.dropped:
+        return FAILED
+    if counts[Source.MISSED]:
         return MISSED
-    if fail_on_unused and outcome.recordings and outcome.session.unused():
+    if outcome.session.forwards and counts[Source.REFUSED] == sum(counts.values()) > 0:
+        return FAILED
+    if fail_on_unused and outcome.session.unused():
         return UNUSED
     return 0

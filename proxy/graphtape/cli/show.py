@@ -58,6 +58,7 @@ def _row(number: int, interaction: Interaction) -> tuple[str, str, str, str, str
 
 def _line(cells: tuple[str, str, str, str, str], widths: list[int]) -> str:
     number, method, status, size, path = cells
+    path = "".join(char if char.isprintable() else repr(char)[1:-1] for char in path)
     return (
         f"{number:>{widths[0]}}  {method:<{widths[1]}}  {status:>{widths[2]}}  "
         f"{size:>{widths[3]}}  {path}"
@@ -72,10 +73,10 @@ def _details(interaction: Interaction) -> Iterable[str]:
 
 
 def _message(mark: str, headers: Headers, body: bytes) -> Iterable[str]:
-    for name, value in headers:
-        yield f"  {mark}{name}: {value}"
-    for line in _body(headers, body):
-        yield f"  {mark}{line}"
+    for line in (*(f"{name}: {value}" for name, value in headers), *_body(headers, body)):
+        # A cassette may hold anything: what steers a terminal is spelled out.
+        shown = "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
+        yield f"  {mark}{shown}"
 
 
 def _body(headers: Headers, body: bytes) -> list[str]:

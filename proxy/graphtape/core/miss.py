@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from graphtape.core.recording import Recording
 
 _NEAREST = 3
+_UPSTREAMS = {"custom": "URL"}
+_LONGEST_NAME = 500
 
 
 def explain(request: Request, misses: Sequence[tuple[Recording, Miss]]) -> str:
@@ -33,20 +35,32 @@ def explain(request: Request, misses: Sequence[tuple[Recording, Miss]]) -> str:
     lines = [f"Nothing recorded answers {_name(asked)}."]
     for recording, miss in misses:
         lines += _of_one(request, recording, miss)
-    name = misses[0][0].name
-    lines.append(
-        f"To add it: graphtape record {name} --mode new_episodes. To let a value differ: "
-        "--ignore-query NAME or --ignore-body FIELD."
-    )
+    lines.append(_advice(misses))
     return "\n".join(lines)
+
+
+def _advice(misses: Sequence[tuple[Recording, Miss]]) -> str:
+    recording = misses[0][0]
+    # Without it the next recording would reach the real global tenant.
+    upstream = recording.upstream
+    where = (
+        ""
+        if upstream in {None, "global"}
+        else f" --upstream {_UPSTREAMS.get(str(upstream), upstream)}"
+    )
+    again = f"graphtape record {recording.name} --mode new_episodes{where}"
+    if any(isinstance(miss.reason, AlreadyPlayed) for _, miss in misses):
+        return f"To record one more answer: {again}."
+    return f"To add it: {again}. To let a value differ: --ignore-query NAME or --ignore-body FIELD."
 
 
 def _of_one(request: Request, recording: Recording, miss: Miss) -> Iterator[str]:
     match miss.reason:
         case AlreadyPlayed(index=last, recorded=count, position=position):
             at = "before the first write" if position is None else f"after interaction {position}"
+            times = "once" if count == 1 else f"{count} times"
             yield (
-                f"It is recorded in {recording.name} ({count} times, last as interaction {last}), "
+                f"It is recorded in {recording.name} ({times}, last as interaction {last}), "
                 f"but already played; the tape stands {at}."
             )
         case NotRecorded():
@@ -80,4 +94,5 @@ def _one(near: Near, recording: Recording) -> Iterator[str]:
 
 
 def _name(request: Request) -> str:
-    return f"{request.method} {short(request.url)}"
+    name = f"{request.method} {short(request.url)}"
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

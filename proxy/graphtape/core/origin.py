@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urljoin
 
 from graphtape.core.errors import RequestError, UsageError
 from graphtape.core.json_text import NotJsonError, Scalar, scalars, splice
@@ -14,6 +15,7 @@ from graphtape.core.link import (
     ENDS,
     LINK_HEADERS,
     SLASH,
+    Link,
     canonical,
     key_of,
     links_in_body,
@@ -242,17 +244,72 @@ def localise_url(url: str, *, base: str, named: Collection[str] = ()) -> str | N
     return base + rest
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where the links of an answer stand; found once, pointed somewhere many times.
+
+    Attributes:
+        fields: In its headers, with the position of the field.
+        body: In its body.
+    """
+
+    fields: tuple[tuple[int, Link], ...]
+    body: tuple[Link, ...]
+
+    @classmethod
+    def of(cls, response: Response) -> Self:
+        """Find the links of an answer as it stands on tape."""
+        return cls(
+            links_in_headers(response.headers, GRAPH_ROOTS),
+            links_in_body(response.body, GRAPH_ROOTS),
+        )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The hosts off Graph they name, in `canonical` form."""
+        links = (*(link for _, link in self.fields), *self.body)
+        return frozenset(link.origin for link in links if link.origin is not None)
+
+    def at(self, base: str, response: Response) -> Response:
+        """Point them at the proxy; `base` as in `localise_url`."""
+        if not self.body and not self.fields:
+            return response
+        return replace(
+            response,
+            headers=replace_header_links(response.headers, self.fields, base),
+            body=replace_links(response.body, self.body, base),
+        )
+
+
 def localise(response: Response, base: str) -> Response:
     """Point the links of a recorded answer at the proxy; `base` as in `localise_url`."""
-    links = links_in_body(response.body, GRAPH_ROOTS)
-    fields = links_in_headers(response.headers, GRAPH_ROOTS)
-    if not links and not fields:
-        return response
-    return replace(
-        response,
-        headers=replace_header_links(response.headers, fields, base),
-        body=replace_links(response.body, links, base),
-    )
+    return Links.of(response).at(base, response)
+
+
+def origin_of(url: str) -> str | None:
+    """Return the origin of an absolute URL in `canonical` form; None where it has none."""
+    found = _ABSOLUTE.fullmatch(url)
+    return canonical(found[1].lower(), found[2]) if found else None
+
+
+def off_graph_origin(url: str) -> str | None:
+    """Return the origin of a URL that isn't Graph's, as `Links.origins` has it."""
+    origin = origin_of(url)
+    return None if origin in GRAPH_ROOTS else origin
+
+
+def resolved(response: Response, url: str) -> Response:
+    """Make the relative links in an answer's headers absolute: off Graph they would lead astray.
+
+    Args:
+        response: Of a host off Graph.
+        url: That of its request.
+    """
+
+    def absolute(name: str, value: str) -> str:
+        return urljoin(url, value) if name.lower() in LINK_HEADERS else value
+
+    return replace(response, headers=response.headers.map(absolute))
 
 
 def to_tape(response: Response, upstream: Upstream) -> Response:

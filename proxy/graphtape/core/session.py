@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.journal import Journal
-from graphtape.core.matching import writes
 from graphtape.core.position import Hit, How, Miss, Order, Player
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Replay:
     """Answer from the tape.
 
     Attributes:
-        index: Of the interaction, over all the session's cassettes in turn.
+        index: Of the interaction on its own tape, from 0.
         how: In its turn, again, or from outside its stretch.
     """
 
@@ -75,7 +74,6 @@ class Deck:
 
     recording: Recording
     player: Player
-    first: int
 
 
 @dataclass(slots=True)
@@ -106,11 +104,7 @@ class Session:
         id: str = "default",  # noqa: A002 - the control API's own word
     ) -> Session:
         """Open a session over loaded cassettes."""
-        decks: list[Deck] = []
-        first = 0
-        for recording in recordings:
-            decks.append(Deck(recording, Player(recording.index, order=order), first))
-            first += len(recording.interactions)
+        decks = (Deck(recording, Player(recording.index, order=order)) for recording in recordings)
         return cls(id=id, mode=mode, decks=tuple(decks), rules=rules)
 
     @property
@@ -147,13 +141,13 @@ class Session:
         misses: list[tuple[Recording, Miss]] = []
         for deck in self.decks:
             recording = deck.recording
-            write = writes(request, recording.options)
-            found = deck.player.find(recording.key(request), write=write)
+            asked = recording.ask(request)
+            found = deck.player.find(asked.key, write=asked.write)
             match found:
                 case Hit():
                     replay = Replay(
-                        answer=recording.interactions[found.index].response,
-                        index=deck.first + found.index,
+                        answer=recording.answer(found.index, asked),
+                        index=found.index,
                         how=found.how,
                         deck=deck,
                         hit=found,
@@ -181,6 +175,7 @@ class Session:
             answer = rule.bend(answer, to=to)
         return answer
 
-    def unused(self) -> list[int]:
-        """Return the indices of writes never played and of reads never asked for."""
-        return [deck.first + n for deck in self.decks for n in deck.player.unused()]
+    def unused(self) -> dict[str, tuple[int, ...]]:
+        """Return, by cassette, the indices of writes never played and of reads never asked for."""
+        by_cassette = {deck.recording.name: deck.player.unused() for deck in self.decks}
+        return {name: unused for name, unused in by_cassette.items() if unused}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY = frozenset({204, 304})
+# struct linger: on, and no seconds for what hasn't been sent (Windows' has shorts).
+_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,20 @@ class Sent(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         """Write nothing: the body is out."""
         del data
+
+
+def break_off(http: BaseRequest) -> Sent:
+    """Reset the connection: nothing else says for every framing that a body isn't whole.
+
+    An orderly close is how a body of HTTP/1.0 ends, and abort() alone closes in order.
+    """
+    transport = http.transport
+    if transport is not None:
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+    return Sent(HTTPStatus.BAD_GATEWAY, keep_alive=False)
 
 
 class LastByte:

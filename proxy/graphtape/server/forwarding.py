@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
-from graphtape.server.answer import Sent, respond
+from graphtape.core.origin import off_graph_origin
+from graphtape.server.answer import Sent, break_off, respond
 from graphtape.server.incoming import decode_request
-from graphtape.server.relay import Tee, TooLarge, relay
+from graphtape.server.relay import Tee, Untaped, relay
 from graphtape.server.upstream import end_to_end
 from graphtape.server.visit import marked
 
@@ -37,39 +37,66 @@ async def forward(visit: Visit) -> Sent:
     if client is None or recorder is None:
         raise RequestError("this session forwards nothing", status=403, code="GraphtapeOffline")
     if visit.incoming.off_graph:
-        raise RequestError(
-            f"{visit.request.url} is no address of Graph, and no answer of it named that host",
-            status=403,
-            code="GraphtapeForeignHost",
-        )
+        _leave_graph(visit)
     place = recorder.begin()
+    body, tee = _body_up(visit.incoming, limit=visit.gate.max_body)
     try:
-        return await _relay(visit, client, recorder, place)
+        return await _relay(visit, client, recorder, place, body, tee)
     except UpstreamError as exc:
-        log.error("%s", exc)  # noqa: TRY400 - one line says what to do; a traceback would hide it
+        if tee is not None and not tee.whole and visit.http.transport is None:
+            # The client left in the middle of its upload: it is what broke the way up.
+            raise ConnectionAbortedError from exc
+        log.error("%s", visit.session.clean.text(str(exc)))  # noqa: TRY400 - one line says what to do; a traceback would hide it
         return await _failed(visit, exc)
     finally:
         recorder.drop(place)
 
 
-async def _relay(visit: Visit, client: UpstreamClient, recorder: Recorder, place: int) -> Sent:
+def _leave_graph(visit: Visit) -> None:
+    """Let a request go to a host off Graph, as it would from a client that knew it had left.
+
+    Raises:
+        RequestError: No answer of this session named the host: the proxy is no open one.
+    """
+    incoming = visit.incoming
+    url = incoming.request.url
+    if off_graph_origin(url) not in visit.session.named:
+        raise RequestError(
+            f"{visit.session.clean.url(url)} is no address of Graph, and no answer in this session "
+            "named its host: only such hosts are reached",
+            status=403,
+            code="GraphtapeForeignHost",
+        )
+    own = ("Authorization", "Cookie")
+    incoming.wire_headers = incoming.wire_headers.without(*own)
+    incoming.request = replace(incoming.request, headers=incoming.request.headers.without(*own))
+
+
+async def _relay(
+    visit: Visit,
+    client: UpstreamClient,
+    recorder: Recorder,
+    place: int,
+    body: AsyncIterator[bytes] | bytes,
+    tee: Tee | None,
+) -> Sent:
     incoming, play, gate = visit.incoming, visit.session.play, visit.gate
     url = gate.upstream.address(incoming.request.url)
-    body, tee = _body_up(incoming, limit=gate.max_body)
     async with client.send(incoming, url, body) as upstream_answer:
         relayed = await relay(
             upstream_answer,
-            method=incoming.request.method,
+            request=incoming.request,
             upstream=gate.upstream,
             base=incoming.base,
             bend=lambda answer: play.bend(answer, to=incoming.request),
+            name=visit.session.named.update,
             limit=gate.max_body,
         )
         index = recorder.index(place)
         outgoing = marked(relayed.outgoing, Source.RECORDED, index)
         async with respond(visit.http, outgoing) as last_byte:
             asked = _asked(incoming, tee)
-            note = _remember(recorder, place, incoming.request, asked, relayed.answer())
+            note = await _remember(recorder, place, visit.request, asked, relayed.answer())
             whole = await last_byte()
     if not whole:
         note = note or "the client left before its answer was whole; it is on the tape"
@@ -81,7 +108,8 @@ def _body_up(incoming: Incoming, *, limit: int) -> tuple[AsyncIterator[bytes] | 
     """Return the body to forward, and what will have copied it where it still arrives."""
     if incoming.rest is None:
         return incoming.wire_body, None
-    tee = Tee(_joined(incoming.wire_body, incoming.rest), limit=limit)
+    whole = _joined(incoming.wire_body, incoming.rest)
+    tee = Tee(whole, limit=limit, length=incoming.length)
     return aiter(tee), tee
 
 
@@ -92,37 +120,27 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield chunk
 
 
-def _asked(incoming: Incoming, tee: Tee | None) -> Request | TooLarge:
-    """Return the request for the tape, once its body has passed."""
+def _asked(incoming: Incoming, tee: Tee | None) -> Request | Untaped:
+    """Return the request for the tape, once no more of its body will pass."""
     if tee is None:
         return incoming.request
     body = tee.body()
-    return body if isinstance(body, TooLarge) else decode_request(incoming.request, body)
+    return body if isinstance(body, Untaped) else decode_request(incoming.request, body)
 
 
-def _remember(
+async def _remember(
     recorder: Recorder,
     place: int,
     request: Request,
-    asked: Request | TooLarge,
-    answer: Response | TooLarge,
+    asked: Request | Untaped,
+    answer: Response | Untaped,
 ) -> str:
     """Put the interaction on the tape; return why not, where it couldn't be."""
-    if not isinstance(asked, TooLarge) and not isinstance(answer, TooLarge):
-        recorder.keep(place, _for_tape(asked), answer)
-        return ""
-    what, limit = (
-        ("request", asked.limit)
-        if isinstance(asked, TooLarge)
-        else ("answer", answer.limit if isinstance(answer, TooLarge) else 0)
-    )
-    reason = (
-        f"{request.method} {urlsplit(request.url).path}: the {what}'s body is larger than {limit} "
-        "bytes, so it was passed on and left off the tape; raise --max-body to record it"
-    )
-    log.warning("%s", reason)
-    recorder.drop(place, reason)
-    return reason
+    if isinstance(asked, Untaped):
+        return recorder.lose(request, f"the request's body {asked.why}")
+    if isinstance(answer, Untaped):
+        return recorder.lose(request, f"the answer's body {answer.why}")
+    return await recorder.keep(place, _for_tape(asked), answer)
 
 
 def _for_tape(request: Request) -> Request:
@@ -134,7 +152,5 @@ async def _failed(visit: Visit, exc: UpstreamError) -> Sent:
     if not visit.http.writer.output_size:
         return await visit.error(exc.code, str(exc), status=exc.status)
     # The head is out: only a broken connection can still say that the body isn't whole.
-    if visit.http.transport is not None:
-        visit.http.transport.abort()
     visit.journal(0, Source.REFUSED, note=str(exc))
-    return Sent(exc.status, keep_alive=False)
+    return break_off(visit.http)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.errors import RequestError
-from graphtape.core.journal import Source
+from graphtape.core.journal import Entry, Source
 from graphtape.core.message import Headers, Request
 from graphtape.core.miss import explain
 from graphtape.core.session import Forward, Inject, Refuse, Replay
-from graphtape.server.answer import Outgoing, Sent, respond
+from graphtape.server.answer import Outgoing, Sent, break_off, respond
+from graphtape.server.errors import own_error
 from graphtape.server.forwarding import forward
 from graphtape.server.incoming import arrive, read_body
-from graphtape.server.visit import Visit, marked, own_error, refreshed
+from graphtape.server.visit import Visit, marked, refreshed
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
@@ -31,22 +33,33 @@ async def handle(http: BaseRequest, gate: Gate) -> Sent:
     """Answer one request on the data port."""
     began = time.perf_counter()
     try:
-        incoming = arrive(http, tape_root=gate.upstream.tape_root)
+        gate.check_open()
+        incoming = arrive(http, tape_root=gate.upstream.tape_root, hosts=gate.sessions.hosts)
         session = gate.sessions.identify(incoming.session)
     except RequestError as exc:
-        return await _turn_away(http, exc)
-    visit = Visit(http=http, gate=gate, incoming=incoming, session=session, began=began)
+        return await _turn_away(http, gate, exc, began)
+    with Visit(http=http, gate=gate, incoming=incoming, session=session, began=began) as visit:
+        return await _guarded(visit)
+
+
+async def _guarded(visit: Visit) -> Sent:
+    """Serve a request; whatever goes wrong, the client gets an answer or a broken connection."""
+    http = visit.http
     try:
         return await _serve(visit)
     except RequestError as exc:
         return await visit.error(exc.code, str(exc), status=exc.status)
     except ConnectionError:
-        raise  # the client is gone: nobody is left to be told
+        visit.journal(0, Source.REFUSED, note="the client left before its request was whole")
+        return break_off(http)
+    except asyncio.CancelledError:
+        visit.journal(0, Source.REFUSED, note="cut off in flight when the proxy stopped")
+        raise
     except Exception as exc:
         # A fault of our own, which must neither leak a traceback nor end the proxy.
-        log.exception("%s %s failed", http.method, session.clean.url(incoming.request.url))
+        log.exception("%s %s failed", http.method, visit.session.clean.url(visit.request.url))
         if http.writer.output_size:
-            raise ConnectionAbortedError from exc
+            return break_off(http)
         message = f"Graphtape failed on this request ({type(exc).__name__}); its log says more"
         return await visit.error("GraphtapeInternal", message, status=500)
 
@@ -95,13 +108,14 @@ async def _replay(visit: Visit, plan: Replay) -> Sent:
 
 
 async def _miss(visit: Visit, plan: Refuse) -> Sent:
-    message = explain(visit.request, plan.misses)
+    message = visit.session.clean.text(explain(visit.request, plan.misses))
     log.warning("%s", message)
     return await visit.error("GraphtapeMiss", message, status=MISS_STATUS, source=Source.MISSED)
 
 
-async def _turn_away(http: BaseRequest, exc: RequestError) -> Sent:
-    """Refuse a request that belongs to no session."""
+async def _turn_away(http: BaseRequest, gate: Gate, exc: RequestError, began: float) -> Sent:
+    """Refuse a request that belongs to no session; the default one's journal has it."""
+    session = gate.sessions.default
     asked = Request(method=http.method, url=http.raw_path, headers=Headers.of(http.headers.items()))
     response = own_error(asked, exc.code, str(exc), status=exc.status)
     outgoing = Outgoing(
@@ -109,4 +123,15 @@ async def _turn_away(http: BaseRequest, exc: RequestError) -> Sent:
     )
     async with respond(http, marked(outgoing, Source.REFUSED, None)) as last_byte:
         await last_byte()
+    entry = Entry(
+        number=session.play.journal.number(),
+        method=http.method,
+        url=session.clean.url(http.raw_path),
+        status=exc.status,
+        source=Source.REFUSED,
+        milliseconds=(time.perf_counter() - began) * 1000,
+        note=session.clean.text(str(exc)),
+    )
+    session.play.journal.add(entry)
+    gate.on_entry(entry)
     return last_byte.sent(exc.status)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from graphtape.core import coding
 from graphtape.core.errors import RequestError
 from graphtape.core.message import Headers, Request, is_json, media_type
-from graphtape.core.origin import restore_body, to_graph
+from graphtape.core.origin import restore_body, split_session, to_graph
 from graphtape.server.control import is_loopback
 from graphtape.settings import Address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from aiohttp.web import BaseRequest
 
@@ -55,8 +55,15 @@ class Incoming:
     options: dict[str, str]
 
 
-def arrive(http: BaseRequest, *, tape_root: str) -> Incoming:
+def arrive(
+    http: BaseRequest, *, tape_root: str, hosts: Callable[[str | None], Collection[str]]
+) -> Incoming:
     """Read a request's head.
+
+    Args:
+        http: Where it arrives.
+        tape_root: The Graph root that the proxy stands for.
+        hosts: The hosts off Graph that a session knows, by its id.
 
     Raises:
         RequestError: Its target isn't one that can be served.
@@ -68,9 +75,20 @@ def arrive(http: BaseRequest, *, tape_root: str) -> Incoming:
     options = {n.lower(): v for n, v in pairs if n.lower().startswith(OWN_HEADERS)}
     headers = Headers.of(p for p in pairs if not p[0].lower().startswith(OWN_HEADERS))
     own = f"{http.scheme}://{_host(http, headers)}"
-    target = to_graph(http.raw_path, tape_root=tape_root, own=own)
+    path = http.raw_path
+    named = hosts(split_session(path)[0]) if "/_origin/" in path else ()
+    target = to_graph(path, tape_root=tape_root, own=own, named=named)
     base = own if target.session is None else f"{own}/_session/{target.session}"
     length = headers.get("Content-Length")
+    coding_of_transfer = (headers.get("Transfer-Encoding") or "chunked").strip().lower()
+    if coding_of_transfer != "chunked":
+        # The coding would be lost with the hop, and the body with it (RFC 9112 section 6.1).
+        raise RequestError(
+            f"transfer coding {coding_of_transfer!r} isn't supported: send the body in chunks, "
+            "with Content-Encoding if it is compressed",
+            status=501,
+            code="GraphtapeTransferCoding",
+        )
     return Incoming(
         request=Request(method=http.method, url=target.url, headers=headers),
         session=target.session,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from graphtape.core import coding
 from graphtape.core.message import Response, is_json, media_type
-from graphtape.core.origin import localise, to_tape
+from graphtape.core.origin import Links, off_graph_origin, resolved, to_tape
 from graphtape.server.answer import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from graphtape.core.message import Headers
+    from graphtape.core.message import Headers, Request
     from graphtape.core.origin import Upstream
     from graphtape.server.upstream import UpstreamAnswer
 
@@ -21,33 +21,55 @@ _NO_BODY = frozenset({204, 304})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TooLarge:
+class Untaped:
     """A body that is passed on and left off the tape.
 
     Attributes:
-        limit: Bytes it outgrew.
+        why: What follows `the request's body` or `the answer's body`.
     """
 
-    limit: int
+    why: str
+
+
+def _too_large(limit: int) -> Untaped:
+    return Untaped(why=f"is larger than {limit} bytes; raise --max-body to record it")
 
 
 class Tee:
     """Hands chunks on and keeps a copy, up to a limit."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], *, limit: int) -> None:
-        """Take a body that is about to stream."""
+    def __init__(
+        self, chunks: AsyncIterator[bytes], *, limit: int, length: int | None = None
+    ) -> None:
+        """Take a body that is about to stream.
+
+        Args:
+            chunks: The body.
+            limit: Bytes that are kept.
+            length: Of the body, where it is known: who counts along asks for no further chunk.
+        """
         self._chunks = chunks
         self._limit = limit
+        self._length = length
+        self._passed = 0
+        self._ended = False
         self._copy = bytearray()
         self._overflowed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._chunks:
-            self.keep(chunk)
+            self._keep(chunk)
             yield chunk
+        self._ended = True
 
-    def keep(self, chunk: bytes) -> None:
+    @property
+    def whole(self) -> bool:
+        """Whether all of the body has passed."""
+        return self._ended or self._passed == self._length
+
+    def _keep(self, chunk: bytes) -> None:
         """Copy a chunk, unless the body has outgrown the limit."""
+        self._passed += len(chunk)
         if self._overflowed:
             return
         self._copy += chunk
@@ -55,9 +77,13 @@ class Tee:
             self._overflowed = True
             self._copy = bytearray()
 
-    def body(self) -> bytes | TooLarge:
-        """Return the copy, once the body has passed."""
-        return TooLarge(limit=self._limit) if self._overflowed else bytes(self._copy)
+    def body(self) -> bytes | Untaped:
+        """Return the copy, once there is nothing more to come."""
+        if self._overflowed:
+            return _too_large(self._limit)
+        if not self.whole:
+            return Untaped(why="was not whole when upstream answered")
+        return bytes(self._copy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +96,17 @@ class Relayed:
     """
 
     outgoing: Outgoing
-    answer: Callable[[], Response | TooLarge]
+    answer: Callable[[], Response | Untaped]
 
 
 async def relay(
     upstream_answer: UpstreamAnswer,
     *,
-    method: str,
+    request: Request,
     upstream: Upstream,
     base: str,
     bend: Callable[[Response], Response],
+    name: Callable[[frozenset[str]], None],
     limit: int,
 ) -> Relayed:
     """Make an upstream answer ready for the client.
@@ -89,48 +116,51 @@ async def relay(
 
     Args:
         upstream_answer: Its head has arrived.
-        method: Of the request.
+        request: What is answered.
         upstream: Where it comes from.
         base: The proxy's address as the client knows it.
         bend: The session's rules.
+        name: Told the hosts off Graph that the answer names.
         limit: Bytes of a body that are kept for the tape.
     """
     tee = Tee(upstream_answer.chunks, limit=limit)
     headers = upstream_answer.headers
 
     def taped(body: bytes) -> Response:
-        return to_tape(
-            decoded(upstream_answer.status, upstream_answer.reason, headers, body), upstream
-        )
+        plain = decoded(upstream_answer.status, upstream_answer.reason, headers, body)
+        if off_graph_origin(request.url) is not None:
+            return resolved(plain, request.url)
+        return to_tape(plain, upstream)
 
-    def answer() -> Response | TooLarge:
-        body = tee.body()
-        return body if isinstance(body, TooLarge) else taped(body)
+    def local(response: Response) -> Response:
+        links = Links.of(response)
+        name(links.origins)
+        return links.at(base, response)
 
-    empty = method == "HEAD" or upstream_answer.status in _NO_BODY
-    if empty or not is_json(media_type(headers)):
-        head = localise(taped(b""), base)
-        streamed = Outgoing(
+    def streamed(body: AsyncIterator[bytes]) -> Outgoing:
+        head = local(taped(b""))
+        return Outgoing(
             status=upstream_answer.status,
             reason=upstream_answer.reason,
             headers=_with_coding(head.headers, headers),
-            body=aiter(tee),
+            body=body,
             length=upstream_answer.length,
         )
-        return Relayed(outgoing=streamed, answer=answer)
+
+    def answer() -> Response | Untaped:
+        body = tee.body()
+        return body if isinstance(body, Untaped) else taped(body)
+
+    empty = request.method == "HEAD" or upstream_answer.status in _NO_BODY
+    if empty or not is_json(media_type(headers)):
+        return Relayed(outgoing=streamed(aiter(tee)), answer=answer)
     read, whole = await _read(upstream_answer.chunks, limit=limit)
     if not whole:
-        rest = Outgoing(
-            status=upstream_answer.status,
-            reason=upstream_answer.reason,
-            headers=headers,
-            body=_after(read, upstream_answer.chunks),
-            length=upstream_answer.length,
-        )
-        return Relayed(outgoing=rest, answer=lambda: TooLarge(limit=limit))
+        rest = _after(read, upstream_answer.chunks)
+        return Relayed(outgoing=streamed(rest), answer=lambda: _too_large(limit))
     response = taped(read)
     return Relayed(
-        outgoing=_whole(localise(bend(response), base), response, read, headers),
+        outgoing=_whole(local(bend(response)), response, read, headers),
         answer=lambda: response,
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError
+from graphtape.core.origin import off_graph_origin
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from graphtape.core.redaction import Redactor
     from graphtape.core.session import Session
     from graphtape.tape.recorder import Recorder
@@ -21,11 +24,22 @@ class LiveSession:
         play: Decides and bends.
         clean: Keeps secrets out of journal and log.
         recorder: Takes what is forwarded; None where nothing may be.
+        named: The hosts off Graph that upstream's answers named, in canonical form; no other is
+            reached.
+        taped: Those that were reached when the tapes were recorded: they can be replayed.
     """
 
     play: Session
     clean: Redactor
     recorder: Recorder | None = None
+    named: set[str] = field(default_factory=set)
+    taped: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note the hosts off Graph that the tapes were recorded from."""
+        tapes = (deck.recording.interactions for deck in self.play.decks)
+        origins = (off_graph_origin(each.request.url) for tape in tapes for each in tape)
+        self.taped = frozenset(origin for origin in origins if origin is not None)
 
 
 class Sessions:
@@ -35,6 +49,11 @@ class Sessions:
         """Open the default session."""
         self.default = default
         self._open = {default.play.id: default}
+
+    def hosts(self, session_id: str | None) -> Collection[str]:
+        """Return the hosts off Graph that a session knows."""
+        session = self.default if session_id is None else self._open.get(session_id)
+        return session.named | session.taped if session is not None else ()
 
     def identify(self, session_id: str | None) -> LiveSession:
         """Return the session a request names, else the default one.

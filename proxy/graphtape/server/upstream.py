@@ -1,13 +1,14 @@
-"""The way up: one client for reads, one for writes; framing, timeouts, corporate proxies."""
+"""The way up: one client for reads, one for writes; framing, timeouts, TLS."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import ssl
-import urllib.request
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
@@ -18,6 +19,8 @@ from yarl import URL
 
 from graphtape.core.errors import UpstreamError, UsageError
 from graphtape.core.message import Headers
+from graphtape.server.corporate import CorporateProxies
+from graphtape.server.fault import SentOnceError, proxy_error, translated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container
@@ -44,6 +47,9 @@ MAX_LINE = 64 * 1024
 """Bytes of a request or header line: nextLinks and tokens outgrow aiohttp's 8,190."""
 
 _AT_ONCE = 256 * 1024
+_LIVENESS = 0.5
+"""Seconds between two looks at whether the connection of a body is still there."""
+
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
@@ -77,17 +83,13 @@ class _Unadorned(ClientRequest):
         return
 
 
-class _SentOnceError(Exception):
-    """Carries a lost connection past aiohttp, which would send PUT and DELETE a second time."""
-
-
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     try:
         return await handler(request)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        raise _SentOnceError from exc
+        raise SentOnceError from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,22 +120,27 @@ class UpstreamClient:
     """
 
     def __init__(
-        self, *, connect_timeout: float, read_timeout: float, ca_file: str | None = None
+        self,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        ca_file: str | None = None,
+        direct: bool = False,
     ) -> None:
         """Read the environment's proxies and roots once.
 
         Args:
-            connect_timeout: Seconds to reach upstream, TLS included.
+            connect_timeout: Seconds to reach upstream: name, corporate proxy and TLS included.
             read_timeout: Seconds without a byte from upstream.
             ca_file: PEM of roots trusted besides the system's.
+            direct: Upstream is this process itself, which no corporate proxy can reach.
 
         Raises:
             UsageError: `ca_file` can't be read.
         """
-        self._timeout = ClientTimeout(
-            total=None, sock_connect=connect_timeout, connect=None, sock_read=read_timeout
-        )
-        self._proxies = urllib.request.getproxies()
+        # sock_connect alone would wait for a proxy's answer to CONNECT without end.
+        self._timeout = ClientTimeout(total=None, connect=connect_timeout, sock_read=read_timeout)
+        self._proxies = CorporateProxies.none() if direct else CorporateProxies.from_environment()
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
         if ca_file is not None:
@@ -184,20 +191,28 @@ class UpstreamClient:
         """
         target = URL(url, encoded=True)
         session = self._reads if incoming.request.method in _READS else self._writes
-        proxy, proxy_auth = self._proxy_for(target)
+        proxy = self._proxies.on_the_way_to(target)
         data = _data(body, chunked=incoming.chunked)
-        with _translated(target):
+        headers = _headers_up(incoming)
+        if proxy is not None and target.scheme == "http":
+            headers.update(proxy.headers)
+        with translated(target):
             async with session.request(
                 incoming.request.method,
                 target,
-                headers=_headers_up(incoming),
+                headers=headers,
                 data=data,
                 chunked=True if incoming.chunked else None,
                 allow_redirects=False,
                 ssl=self._tls_for(target),
-                proxy=proxy,
-                proxy_auth=proxy_auth,
+                proxy=None if proxy is None else proxy.url,
+                proxy_headers=None if proxy is None else dict(proxy.headers),
             ) as response:
+                if (
+                    proxy is not None
+                    and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+                ):
+                    raise proxy_error(target, f"{response.status} {response.reason}")
                 yield _answer(response, target)
 
     def _tls_for(self, target: URL) -> ssl.SSLContext | bool:
@@ -206,17 +221,6 @@ class UpstreamClient:
         if self._tls is None:
             self._tls = _tls_context(None)
         return self._tls
-
-    def _proxy_for(self, target: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
-        """Return the corporate proxy the environment names for a URL, and its credentials."""
-        named = self._proxies.get(target.scheme) or self._proxies.get("all")
-        if not named or urllib.request.proxy_bypass(target.host or ""):
-            return None, None
-        proxy = URL(named if "://" in named else f"http://{named}")
-        if proxy.user is None:
-            return proxy, None
-        auth = aiohttp.BasicAuth(proxy.user, proxy.password or "")
-        return proxy.with_user(None), auth
 
 
 def _data(
@@ -248,6 +252,14 @@ def _answer(response: ClientResponse, target: URL) -> UpstreamAnswer:
         for name, value in response.raw_headers
     )
     length = headers.get("Content-Length")
+    if response.status < HTTPStatus.OK:
+        # Upgrade ends at the proxy: nobody has asked for another protocol.
+        raise UpstreamError(
+            f"upstream {target.origin()} answered {response.status}, which is no final answer; is "
+            "it an HTTP server that speaks like Graph?",
+            status=502,
+            code="GraphtapeUpstreamGarbled",
+        )
     return UpstreamAnswer(
         status=response.status,
         reason=response.reason or "",
@@ -258,101 +270,29 @@ def _answer(response: ClientResponse, target: URL) -> UpstreamAnswer:
 
 
 async def _chunks(response: ClientResponse, target: URL) -> AsyncIterator[bytes]:
-    with _translated(target):
-        async for chunk in response.content.iter_any():
+    with translated(target):
+        while chunk := await _next_chunk(response):
             yield chunk
 
 
-class _translated:  # noqa: N801 - used as a function
-    """Turn aiohttp's errors into ours, which say what to do."""
+async def _next_chunk(response: ClientResponse) -> bytes:
+    """Return what has arrived of a body; nothing at its end.
 
-    def __init__(self, target: URL) -> None:
-        self._origin = str(target.origin())
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            return
-        cause = exc.__cause__ if isinstance(exc, _SentOnceError) else exc
-        error = _upstream_error(cause, self._origin)
-        if error is not None:
-            raise error from exc
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """How an error of aiohttp is told to a client.
-
-    Attributes:
-        says: What follows `upstream https://…`; `{}` is the error's own text.
+    aiohttp tells a reader neither of a chunk that it can't parse nor, once it has closed the
+    connection over it, of its timeout: whoever reads would wait without end.
     """
-
-    types: tuple[type[Exception], ...]
-    code: str
-    says: str
-    status: int = 502
-
-
-_FAULTS = (  # the first that fits: subclasses stand before what they derive from
-    _Fault(
-        (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError),
-        "GraphtapeUpstreamTls",
-        "failed at TLS: {}; trust a private root with --upstream-ca FILE or SSL_CERT_FILE",
-    ),
-    _Fault(
-        (aiohttp.ClientConnectorDNSError,),
-        "GraphtapeUpstreamUnreachable",
-        "has a name that can't be found; check --upstream, DNS and HTTPS_PROXY",
-    ),
-    _Fault(
-        (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError),
-        "GraphtapeUpstreamUnreachable",
-        "can't be reached through the corporate proxy: {}; check HTTPS_PROXY and NO_PROXY",
-    ),
-    _Fault(
-        (aiohttp.ConnectionTimeoutError,),
-        "GraphtapeUpstreamTimeout",
-        "did not accept a connection in time; check the network, or raise --connect-timeout",
-        504,
-    ),
-    _Fault(
-        (TimeoutError,),
-        "GraphtapeUpstreamTimeout",
-        "did not answer in time; try again, or raise --read-timeout",
-        504,
-    ),
-    _Fault(
-        (aiohttp.ClientConnectorError,),
-        "GraphtapeUpstreamUnreachable",
-        "can't be reached: {}; is it running?",
-    ),
-    _Fault(
-        (aiohttp.ClientError, ConnectionError),
-        "GraphtapeUpstreamLost",
-        "closed the connection before its answer was whole: {}; nothing was recorded, and the "
-        "request may have taken effect",
-    ),
-)
-
-
-def _upstream_error(exc: BaseException | None, origin: str) -> UpstreamError | None:
-    for fault in _FAULTS:
-        if isinstance(exc, fault.types):
-            reason = getattr(exc, "certificate_error", None) or exc
-            message = f"upstream {origin} {fault.says.format(_one_line(reason))}"
-            return UpstreamError(message, status=fault.status, code=fault.code)
-    return None
-
-
-def _one_line(exc: object) -> str:
-    return " ".join(str(exc).split()) or type(exc).__name__
+    content = response.content
+    while True:
+        try:
+            async with asyncio.timeout(_LIVENESS) as patience:
+                return await content.readany()
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            protocol = response.connection.protocol if response.connection is not None else None
+            told = content.is_eof() or content.exception() is not None
+            if protocol is not None and protocol.transport is None and not told:
+                raise protocol.exception() or aiohttp.ClientPayloadError from None
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

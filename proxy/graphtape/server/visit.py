@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.utils import formatdate
-from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from graphtape.core.graph import error_response
+from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.origin import localise
 from graphtape.server.answer import LastByte, Outgoing, Sent, respond
+from graphtape.server.errors import CALLER_ID, own_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +25,8 @@ if TYPE_CHECKING:
     from graphtape.server.sessions import LiveSession, Sessions
     from graphtape.server.upstream import UpstreamClient
 
-CALLER_ID = "client-request-id"
-"""Graph repeats it in the answer, where the caller sent one."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Gate:
     """What the pipeline needs besides a request.
 
@@ -40,6 +36,8 @@ class Gate:
         client: The way there; None where nothing is ever forwarded.
         max_body: Bytes; a larger body is passed on and left off the tape.
         on_entry: Told of each request that is done.
+        visits: The requests in flight.
+        closing: Whether no more are let in.
     """
 
     sessions: Sessions
@@ -47,15 +45,27 @@ class Gate:
     client: UpstreamClient | None
     max_body: int
     on_entry: Callable[[Entry], None]
+    visits: set[Visit] = field(default_factory=set)
+    closing: bool = False
+
+    def check_open(self) -> None:
+        """Let nobody in once the proxy stops.
+
+        Raises:
+            RequestError: It does.
+        """
+        if self.closing:
+            raise RequestError("the proxy is stopping", status=503, code="GraphtapeStopping")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Visit:
     """A request that has arrived at a session.
 
     Attributes:
         began: `time.perf_counter()` at its arrival.
         number: In the session's journal.
+        task: That serves it.
     """
 
     http: BaseRequest
@@ -64,9 +74,20 @@ class Visit:
     session: LiveSession
     began: float
     number: int = field(init=False)
+    task: asyncio.Task[object] = field(init=False)
 
     def __post_init__(self) -> None:
         self.number = self.session.play.journal.number()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - aiohttp serves each request in one
+        self.task = task
+
+    def __enter__(self) -> Self:
+        self.gate.visits.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gate.visits.discard(self)
 
     @property
     def request(self) -> Request:
@@ -122,24 +143,6 @@ def marked(outgoing: Outgoing, source: Source, index: int | None) -> Outgoing:
         headers=headers,
         body=outgoing.body,
         length=outgoing.length,
-    )
-
-
-def own_error(request: Request, code: str, message: str, *, status: int) -> Response:
-    """Shape an error of ours as Graph's, so that it surfaces in the SDK's own exception."""
-    now = datetime.now(UTC)
-    try:
-        reason = HTTPStatus(status).phrase
-    except ValueError:
-        reason = code
-    return error_response(
-        code,
-        message,
-        status=status,
-        reason=reason,
-        date=now.strftime("%Y-%m-%dT%H:%M:%S"),
-        request_id=str(uuid.uuid4()),
-        client_request_id=request.headers.get(CALLER_ID),
     )
 
 

@@ -1,46 +1,145 @@
-"""Takes interactions while they happen, and compiles them into the cassette at the end."""
+"""One cassette being recorded: onto disk while it happens, into the cassette at the end."""
 
 from __future__ import annotations
 
+import asyncio
 import bisect
+import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction
-from graphtape.tape.store import save_cassette
+from graphtape.core.session import Mode
+from graphtape.tape.hooks import Hooks
+from graphtape.tape.lock import locked
+from graphtape.tape.part import Part, part_path, set_aside
+from graphtape.tape.record import Header
+from graphtape.tape.recovery import recover
+from graphtape.tape.rerecording import keep_volatile
+from graphtape.tape.store import open_cassette, save_cassette, sync_folder
+from graphtape.tape.vcr_format import Cassette, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path
 
     from graphtape.core.message import Request, Response
     from graphtape.core.redaction import Redactor
     from graphtape.tape.vcr_format import Metadata
 
+log = logging.getLogger("graphtape")
+
+_LARGE = 256 * 1024
+"""Bytes of bodies that are redacted in the loop at most."""
+
+
+def take_up(path: Path, *, say: Callable[[str], None]) -> None:
+    """See to what an earlier run of the same cassette left behind; the caller holds its lock.
+
+    A leftover that adds to the cassette is merged into it; one that was to replace it is set
+    aside.
+
+    Raises:
+        CassetteError: The leftover or the cassette can't be read or written.
+    """
+    left = recover(part_path(path))
+    if left is None:
+        return
+    say(left.summary())
+    if left.header.mode is Mode.ALL:
+        try:
+            aside = set_aside(left.path)
+        except OSError as exc:
+            raise CassetteError(f"{left.path}: can't be renamed ({exc.strerror})") from exc
+        say(f"it was to replace {path}, which is as it was; it is kept as {aside}")
+        return
+    old = open_cassette(path) if path.exists() else Cassette(interactions=())
+    missing = left.missing_from(old.interactions)
+    if missing:
+        metadata = old.metadata or left.header.metadata
+        save_cassette(
+            path,
+            (*old.interactions, *missing),
+            metadata=metadata,
+            other_metadata=old.other_metadata,
+        )
+    left.path.unlink(missing_ok=True)
+    say(f"{len(missing)} interactions of it are now in {path}")
+
 
 @dataclass(slots=True, kw_only=True)
 class Recorder:
-    """One cassette being recorded.
+    """Takes interactions as they happen.
 
     Attributes:
         path: The cassette.
-        existing: What it holds already, kept before what is new.
+        mode: How it treats one that exists.
+        old: What the cassette held when the run began; None where there was none.
         metadata: Written into it.
-        other_metadata: The user's own, kept.
         redactor: Cleans what is kept.
+        aside: The same, for large bodies, in a thread.
+        hooks: The user's own, before redaction.
+        fsync: Whether a record must survive a power loss before its answer's last byte.
         dropped: Why interactions were left off the tape, a line each.
+        failures: What went wrong besides, a line each; the run isn't a success.
     """
 
     path: Path
-    existing: tuple[Interaction, ...]
+    mode: Mode
+    old: Cassette | None
     metadata: Metadata
-    other_metadata: Mapping[str, object]
     redactor: Redactor
+    aside: Redactor
+    hooks: Hooks = field(default_factory=Hooks)
+    fsync: bool = False
     dropped: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    _part: Part | None = None
+    _aside: asyncio.Lock = field(default_factory=asyncio.Lock)
     _arrived: int = 0
     _open: list[int] = field(default_factory=list)
-    _kept: dict[int, Interaction] = field(default_factory=dict)
-    _kept_order: list[int] = field(default_factory=list)
+    _kept: list[int] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        """Begin the append file. Where it can't be written the run goes on, and fails at its end.
+
+        Raises:
+            CassetteError: An append file is there already.
+        """
+        header = Header(
+            mode=self.mode,
+            cassette=self.path.name,
+            base=digest(self.existing),
+            metadata=self.metadata,
+        )
+        try:
+            self._part = Part.create(self.path, header)
+            if self.fsync:
+                self._part.sync()
+                sync_folder(self._part.path.parent)
+        except OSError as exc:
+            self.fail(
+                f"{part_path(self.path)}: can't be written ({exc.strerror}); answers pass, and "
+                "nothing is recorded: check folder, rights and free space"
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the append file as it is: the next run sees to it."""
+        if self._part is not None:
+            self._part.close()
+
+    @property
+    def existing(self) -> tuple[Interaction, ...]:
+        """What stays on the tape before what is new."""
+        return () if self.old is None or self.mode is Mode.ALL else self.old.interactions
+
+    @property
+    def recorded(self) -> int:
+        """How many interactions this run has put on the tape."""
+        return len(self._kept)
 
     def begin(self) -> int:
         """Give a request its place: the tape's order is that of arrival."""
@@ -50,47 +149,147 @@ class Recorder:
 
     def index(self, place: int) -> int:
         """Return the index a place has on the tape, if every earlier request gets an answer."""
-        before = bisect.bisect_left(self._kept_order, place) + bisect.bisect_left(self._open, place)
+        before = bisect.bisect_left(self._kept, place) + bisect.bisect_left(self._open, place)
         return len(self.existing) + before
 
-    def keep(self, place: int, request: Request, response: Response) -> None:
-        """Put an interaction in its place, cleaned of secrets."""
-        self._close(place)
-        cleaned = self.redactor.request(request).request
-        answered = self.redactor.response(response, url=request.url)
-        self._kept[place] = Interaction(request=cleaned, response=answered)
-        bisect.insort(self._kept_order, place)
+    async def keep(self, place: int, request: Request, response: Response) -> str:
+        """Put an interaction in its place, cleaned of secrets; return why not, where it isn't.
 
-    def drop(self, place: int, reason: str | None = None) -> None:
-        """Leave a place empty; `reason` where the user loses something by it."""
+        Never raises: the client's answer doesn't depend on the tape.
+        """
+        raw = Interaction(request=request, response=response)
+        try:
+            clean = await self._cleaned(raw)
+        except Exception as exc:  # noqa: BLE001 - the user's hooks and every body there is
+            # Its text may quote what was to be redacted: the type alone is told.
+            return self.lose(request, f"it couldn't be redacted ({type(exc).__name__})")
         self._close(place)
-        if reason is not None:
-            self.dropped.append(reason)
+        if clean is None:
+            return "a hook left it off the tape"
+        if self._part is None:
+            return self.lose(request, "the append file can't be written")
+        try:
+            self._part.append(place, clean)
+        except OSError as exc:
+            return self.lose(request, f"{self._part.path} can't be written ({exc.strerror})")
+        bisect.insort(self._kept, place)
+        if self.fsync:
+            await asyncio.to_thread(self._sync)
+        return ""
+
+    async def _cleaned(self, raw: Interaction) -> Interaction | None:
+        """Redact: a large body in a thread, so that nobody else waits for it."""
+        if len(raw.request.body) + len(raw.response.body) <= _LARGE:
+            return self._clean(raw, self.redactor)
+        # A redactor is for one thread at a time.
+        async with self._aside:
+            return await asyncio.to_thread(self._clean, raw, self.aside)
+
+    def _clean(self, raw: Interaction, redactor: Redactor) -> Interaction | None:
+        taken = self.hooks.apply(raw)
+        if taken is None:
+            return None
+        return Interaction(
+            request=redactor.request(taken.request).request,
+            response=redactor.response(taken.response, url=taken.request.url),
+        )
+
+    def _sync(self) -> None:
+        """Make what was kept survive a power loss."""
+        if self._part is None:
+            return
+        try:
+            self._part.sync()
+        except OSError as exc:
+            self.fail(f"{self._part.path}: may not survive a power loss ({exc.strerror})")
+
+    @property
+    def redacted(self) -> dict[str, int]:
+        """How many values were replaced on the tape, by kind."""
+        return {
+            kind: count + self.aside.counts[kind] for kind, count in self.redactor.counts.items()
+        }
+
+    def lose(self, request: Request, reason: str) -> str:
+        """Say at once, and in the summary, that an interaction isn't on the tape; return why."""
+        url = self.redactor.url(request.url)
+        line = f"{request.method} {url} was answered and is NOT on the tape: {reason}"
+        self.dropped.append(line)
+        log.error("%s", line)
+        return reason
+
+    def drop(self, place: int) -> None:
+        """Leave a place empty: there was no answer."""
+        self._close(place)
+
+    def fail(self, line: str) -> None:
+        """Say at once, and in the summary, what makes this run no success."""
+        self.failures.append(line)
+        log.error("%s", line)
 
     def _close(self, place: int) -> None:
         at = bisect.bisect_left(self._open, place)
         if at < len(self._open) and self._open[at] == place:
             del self._open[at]
 
-    @property
-    def recorded(self) -> int:
-        """How many interactions this run has put on the tape."""
-        return len(self._kept)
+    def save(self, *, well: bool = True) -> int | None:
+        """Compile the cassette; return how many interactions it holds, None where it is as it was.
 
-    def save(self) -> int | None:
-        """Write the cassette; return how many interactions it holds, None where nothing is new.
+        Args:
+            well: Whether the run went well in its user's eyes; `all` replaces a cassette only
+                then, and when nothing was dropped.
 
         Raises:
-            CassetteError: It can't be written.
+            CassetteError: It can't be written; the append file holds what was recorded.
         """
-        if not self._kept:
+        part = self._part
+        if part is None:
             return None
-        new = tuple(self._kept[place] for place in self._kept_order)
-        interactions = (*self.existing, *new)
+        part.close()
+        if not self._kept:
+            part.remove()
+            return None
+        if self.mode is Mode.ALL and self.old is not None and not (well and not self._blemishes()):
+            self.fail(
+                f"{self.path} is as it was, since this run didn't go well; what it recorded is in "
+                f"{part.path}"
+            )
+            return None
+        recovered = recover(part.path)
+        if recovered is None or len(recovered) != len(self._kept):
+            raise CassetteError(
+                f"{part.path}: doesn't hold the {len(self._kept)} interactions written to it; "
+                "something else has changed it"
+            )
+        new = Cassette(
+            interactions=(*self.existing, *recovered),
+            metadata=self.metadata,
+            other_metadata=self.old.other_metadata if self.old is not None else {},
+        )
+        if self.mode is Mode.ALL and self.old is not None:
+            new = keep_volatile(self.old, new)
         save_cassette(
             self.path,
-            interactions,
-            metadata=self.metadata,
-            other_metadata=self.other_metadata,
+            new.interactions,
+            metadata=new.metadata,
+            other_metadata=new.other_metadata,
         )
-        return len(interactions)
+        part.remove()
+        return len(new.interactions)
+
+    def _blemishes(self) -> list[str]:
+        return [*self.dropped, *self.failures]
+
+
+def held(path: Path, stack: ExitStack, *, say: Callable[[str], None]) -> None:
+    """Take a cassette's lock, until the stack ends, and see to what an earlier run left.
+
+    Raises:
+        CassetteError: Another process records into it, or a leftover can't be used.
+    """
+    try:
+        stack.enter_context(locked(path))
+    except OSError as exc:
+        say(f"{path}: its folder takes no lock file ({exc.strerror}): nothing guards it")
+        return
+    take_up(path, say=say)

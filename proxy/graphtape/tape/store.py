@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from graphtape.core.errors import CassetteError
+from graphtape.tape import har
 from graphtape.tape.vcr_format import dump, load
 
 if TYPE_CHECKING:
@@ -19,25 +20,41 @@ if TYPE_CHECKING:
     from graphtape.tape.vcr_format import Cassette, Metadata
 
 _JSON_SUFFIX: Final = ".json"
+_HAR_SUFFIX: Final = ".har"
 
 
 def open_cassette(path: Path) -> Cassette:
-    """Read a cassette file; `.json` as JSON, any other as YAML.
+    """Read a cassette file; `.json` as JSON, `.har` as HAR, any other as YAML.
 
     Raises:
         CassetteError: It is missing, can't be read, or isn't a cassette.
     """
+    if _is_har(path):
+        return har.load(_content(path, missing="no such file; check the path"), name=str(path))
+    missing = f"no such cassette; record it first with `graphtape record {path}`"
+    return load(_content(path, missing=missing), name=str(path), json=_is_json(path))
+
+
+def open_har(path: Path) -> har.Log:
+    """Read a HAR file, whatever its suffix.
+
+    Raises:
+        CassetteError: It is missing, can't be read, or isn't HAR.
+    """
+    return har.read(_content(path, missing="no such file; check the path"), name=str(path))
+
+
+def _content(path: Path, *, missing: str) -> bytes:
     try:
-        data = path.read_bytes()
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise CassetteError(f"{path}: is no regular file; name a cassette")
+        return path.read_bytes()
     except FileNotFoundError as exc:
-        raise CassetteError(
-            f"{path}: no such cassette; record it first with `graphtape record {path}`"
-        ) from exc
+        raise CassetteError(f"{path}: {missing}") from exc
     except OSError as exc:
         if path.is_dir():  # asked only now: Windows says "permission denied" of a folder
             raise CassetteError(f"{path}: is a folder; name a cassette file in it") from exc
         raise CassetteError(f"{path}: can't be read ({exc.strerror}); check the path") from exc
-    return load(data, name=str(path), json=_is_json(path))
 
 
 def save_cassette(
@@ -61,6 +78,11 @@ def save_cassette(
     if _is_json(path):
         raise CassetteError(
             f"{path}: JSON cassettes are read, not written; name it {path.with_suffix('.yaml')}"
+        )
+    if _is_har(path):
+        raise CassetteError(
+            f"{path}: HAR files are read, not written; make a cassette of it with "
+            f"`graphtape convert {path} {path.with_suffix('.yaml')}`"
         )
     data = dump(interactions, metadata=metadata, other_metadata=other_metadata)
     try:
@@ -95,10 +117,10 @@ def replace_file(path: Path, data: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable where the platform can: Windows opens no folders."""
     if not hasattr(os, "O_DIRECTORY"):
         return
@@ -113,3 +135,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _is_json(path: Path) -> bool:
     return path.suffix.lower() == _JSON_SUFFIX
+
+
+def _is_har(path: Path) -> bool:
+    return path.suffix.lower() == _HAR_SUFFIX

@@ -12,6 +12,7 @@ from json import JSONDecodeError, loads
 from typing import TYPE_CHECKING
 
 import yaml
+from vcr.request import Request as VcrRequest
 from vcr.serialize import CASSETTE_FORMAT_VERSION
 from vcr.serializers import yamlserializer
 
@@ -133,6 +134,24 @@ def dump(
         sort_keys=False, default_flow_style=False,
     )  # fmt: skip
     return text
+
+
+def to_vcr(interaction: Interaction) -> tuple[VcrRequest, dict[str, object]]:
+    """Return an interaction as vcrpy hands it to a hook: its Request, and its response dict."""
+    tree = entry.write(entry.settled(interaction))
+    asked, answered = tree["request"], tree["response"]
+    assert isinstance(asked, dict)  # noqa: S101 - `entry.write` lays it out so
+    assert isinstance(answered, dict)  # noqa: S101 - likewise
+    return VcrRequest._from_dict(asked), answered  # noqa: SLF001 - vcrpy's own way in
+
+
+def from_vcr(request: VcrRequest, response: object, *, where: str) -> Interaction:
+    """Return what a hook made of an interaction.
+
+    Raises:
+        CassetteError: It isn't one any more.
+    """
+    return entry.read({"request": request._to_dict(), "response": response}, where=where)  # noqa: SLF001 - vcrpy's own way out
 
 
 def digest(interactions: Sequence[Interaction]) -> str:

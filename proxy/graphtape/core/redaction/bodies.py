@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from graphtape.core.json_text import NotJsonError
-from graphtape.core.redaction import json_bodies, shapes
-from graphtape.core.redaction.places import Place
-from graphtape.core.redaction.sweep import Rule
+from graphtape.core.redaction import json_bodies, percent, shapes
+from graphtape.core.redaction.sweep import Rule, settled
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.urls import tenant
+from graphtape.core.redaction.vocabulary import Place
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
@@ -45,12 +45,16 @@ def body(sweep: Sweep, raw: bytes, content_type: str, depth: int = 0) -> bytes:
         return _utf16(sweep, raw, content_type, depth)
     boundary = _boundary(raw, content_type) if depth < _DEPTH else None
     if boundary is not None:
-        return _multipart(sweep, raw, boundary, depth)
+        return settled(lambda value: _multipart(sweep, value, boundary, depth), raw)
     if _JSON_STARTS.match(raw) is not None:
         try:
             return json_bodies.json(sweep, raw)
         except NotJsonError:
             pass  # cut short, or no JSON at all: its text is looked through
+    return settled(lambda value: _unstructured(sweep, value, content_type), raw)
+
+
+def _unstructured(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
     if "form-urlencoded" in content_type.lower() or _FORM.match(raw) is not None:
         return _form(sweep, raw)
     return _text(sweep, raw)
@@ -71,14 +75,14 @@ def _form(sweep: Sweep, raw: bytes) -> bytes:
     pieces: list[str] = []
     for pair in form.split("&"):
         name, equals, value = pair.partition("=")
-        known = shapes.decode(name, plus=True)
+        known = percent.decode(name, plus=True)
         sweep.place = (*base, known)
-        decoded = shapes.decode(value, plus=True)
+        decoded = percent.decode(value, plus=True)
         new = _field(sweep, known, decoded)
         pieces += (
             name,
             equals,
-            value if new == decoded else shapes.encode(new, like=value, plus=True),
+            value if new == decoded else percent.encode(new, like=value, plus=True),
             "&",
         )
     sweep.place = base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from base64 import b64decode
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from graphtape.core.json_text import NotJsonError, scalars
 from graphtape.core.json_text import text as unquoted
 from graphtape.core.redaction import bodies, headers, secrets, urls
 from graphtape.core.redaction.identities import Pseudonyms
-from graphtape.core.redaction.places import Place, folded, rules_of
+from graphtape.core.redaction.places import rules_of
 from graphtape.core.redaction.sweep import Rule, Sweep
+from graphtape.core.redaction.vocabulary import Place, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +138,7 @@ def _opaque(rules: Rules, side: str, fields: Headers, body: bytes) -> Iterator[F
     for name, value in fields:
         key = folded(name)
         known = rules.header(name) is not Place.PLAIN or key in _SAFE_HEADERS
-        if not known and not key.startswith("xms") and _is_random(value):
+        if not known and not key.startswith("xms") and _is_random(rules, value):
             yield _found((side, "header", name), value)
     try:
         for scalar in scalars(body):
@@ -145,7 +147,7 @@ def _opaque(rules: Rules, side: str, fields: Headers, body: bytes) -> Iterator[F
             if rules.field(scalar.path) is not Place.PLAIN or _is_safe(scalar.path):
                 continue
             value = unquoted(body, scalar)
-            if _is_random(value):
+            if _is_random(rules, value):
                 yield _found((side, "body", *scalar.path), value)
     except NotJsonError:
         return
@@ -161,12 +163,26 @@ def _is_safe(path: Path) -> bool:
     return key in _NO_SECRETS or key.endswith(_SAFE_ENDINGS)
 
 
-def _is_random(value: str) -> bool:
-    if not _SHORTEST <= len(value) <= _LONGEST or secrets.MASK in value:
+def _is_random(rules: Rules, value: str) -> bool:
+    if (
+        value in rules.allowed_values
+        or not _SHORTEST <= len(value) <= _LONGEST
+        or secrets.MASK in value
+    ):
         return False
     if not urls.is_opaque(value) or _HEX.fullmatch(value) or not _RANDOM.fullmatch(value):
         return False
-    return not value.startswith(_FILE) and _entropy(value) >= _LEAST_ENTROPY
+    if value.startswith(_FILE) or _entropy(value) < _LEAST_ENTROPY:
+        return False
+    return not _is_coded_text(value)
+
+
+def _is_coded_text(value: str) -> bool:
+    """Tell whether a value is the base64 of readable text: a script, a configuration."""
+    try:
+        return b64decode(value, validate=True).decode().isprintable()
+    except ValueError:
+        return False
 
 
 def _entropy(value: str) -> float:

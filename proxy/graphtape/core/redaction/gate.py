@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import places
+from graphtape.core.redaction import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,23 +58,23 @@ def _own(rules: Rules) -> tuple[bytes, ...]:
     """List the user's own names; of paths, the innermost."""
     policy = rules.policy
     names: Iterable[str] = (*policy.fields, *policy.queries, *policy.headers)
-    return tuple(places.folded(name.rpartition(".")[2]).encode() for name in names)
+    return tuple(vocabulary.folded(name.rpartition(".")[2]).encode() for name in names)
 
 
 def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Match what a body must hold beyond a stem: a name where names stand, or a shape's mark."""
     names = sorted(
         {
-            *places.SECRET_FIELDS,
-            *places.SECRET_ENDINGS,
-            *places.FORM_SECRETS - {"code"},
-            *places.QUERY_SECRETS,
-            *places.SECRET_NEIGHBOURS,
-            *places.LINK_FIELDS,
+            *vocabulary.SECRET_FIELDS,
+            *vocabulary.SECRET_ENDINGS,
+            *vocabulary.FORM_SECRETS - {"code"},
+            *vocabulary.QUERY_SECRETS,
+            *vocabulary.SECRET_NEIGHBOURS,
+            *vocabulary.LINK_FIELDS,
             *("downloadurl", "weburl"),
         }
     )
-    marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,6}(?:[=:,}>]|%3d)", b"code="]
+    marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%]", b"code="]
     marks += [b"eyj", b"earer ", b"cookie", b"authorization", b"private", b'headers"', b'"body"']
     marks += [b"mii..[aqgw]iba"]
     marks += [rb"\\/", rb"\\u00[2-7]", b"%3d"]  # they hide what a name would show

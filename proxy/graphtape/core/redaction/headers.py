@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.redaction import secrets, urls
-from graphtape.core.redaction.places import Place
 from graphtape.core.redaction.sweep import Rule
 from graphtape.core.redaction.text import text
+from graphtape.core.redaction.vocabulary import Place
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep

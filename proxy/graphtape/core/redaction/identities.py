@@ -75,13 +75,25 @@ _NOBODY = (".prod.outlook.com", ".prod.exchangelabs.com", ".gbl.spaces")
 _NOBODY_EXACT = frozenset({"thread.skype", "unq.gbl.spaces", "onetoone.skype"})
 _EXT = "#ext#"
 _DOMAIN = re.compile(r"[^\W_](?:[^\W_]|-)*+(?:\.[^\W_](?:[^\W_]|-)*+)++")
+_TOP_LEVEL = re.compile(r"xn--[a-z0-9-]+|[^\W\d_]{2,}(?=-|\Z)", re.IGNORECASE)
 _MASKED_NAME = re.compile(r"(?:name|device|serial)-[a-z2-7]{8}")
 _MASKED_PHONE = re.compile(r"\+000[0-9]{8}")
 
 
 def is_domain(text: str) -> bool:
     """Tell whether a text is a dotted name whose last label is a word."""
-    return _DOMAIN.fullmatch(text) is not None and text.rpartition(".")[2].isalpha()
+    return _DOMAIN.fullmatch(text) is not None and mail_domain(text) == text
+
+
+def mail_domain(text: str) -> str:
+    """Return how much of a dotted name is one: up to its last top-level domain; maybe ''."""
+    labels = text.split(".")
+    while len(labels) > 1:
+        end = _TOP_LEVEL.match(labels[-1])
+        if end is not None:
+            return ".".join((*labels[:-1], end[0]))
+        labels.pop()
+    return ""
 
 
 class Pseudonyms:
@@ -174,7 +186,7 @@ class Pseudonyms:
         name, underscore, home = head.rpartition("_")
         if underscore and name and is_domain(home):
             return self.mail(f"{name}@{home}").replace("@", "_") + mark
-        if re.fullmatch(r"user-[a-z2-7]{8}", head):
+        if not head or "REDACTED" in head or re.fullmatch(r"user-[a-z2-7]{8}", head):
             return local
         return f"user-{self._letters('mail', head.lower())}{mark}"
 

@@ -11,25 +11,26 @@ from graphtape.core.json_text import NotJsonError, quote, scalars, splice
 from graphtape.core.json_text import text as unquoted
 from graphtape.core.redaction import bodies, headers, shapes, urls
 from graphtape.core.redaction.identities import is_domain
-from graphtape.core.redaction.places import (
+from graphtape.core.redaction.sweep import Rule, settled
+from graphtape.core.redaction.text import text
+from graphtape.core.redaction.vocabulary import (
     SECRET_ANSWERS,
     SECRET_ENDINGS,
     SECRET_NEIGHBOURS,
-    Path,
     Place,
     folded,
 )
-from graphtape.core.redaction.sweep import Rule
-from graphtape.core.redaction.text import text
 
 if TYPE_CHECKING:
     from graphtape.core.json_text import Scalar
+    from graphtape.core.redaction.places import Path
     from graphtape.core.redaction.sweep import Sweep
 
 # A value no rule knows by its shape: it is passed over unread.
 _DULL = re.compile(rb'"(?:[\w:-]{0,64}|(?![Bb]earer )[\w ]{0,64})"')
 _LITERALS = frozenset({b"true", b"false", b"null"})
 _KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
+_SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _ENTITY = re.compile(r"#(organization|domains)\b", re.IGNORECASE)
 _NEIGHBOUR = re.compile(
     rb'"(?:key|name)"\s{0,8}:\s{0,8}"[^"]*(?:secret|password|token|key)"', re.IGNORECASE
@@ -59,7 +60,7 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
         for scalar in scalars(raw):
             place = told.get(scalar.start) or rules.field(scalar.path)
             dull = place is Place.PLAIN and _DULL.fullmatch(raw, scalar.start, scalar.end)
-            if dull and not rules.patterns:
+            if dull and not rules.patterns and scalar.path[-1:] != ("body",):
                 continue
             sweep.place = base + scalar.path
             new = _scalar(sweep, raw, scalar, place, depth)
@@ -93,6 +94,8 @@ def _scalar(sweep: Sweep, raw: bytes, scalar: Scalar, place: Place, depth: int) 
             return None
         return quote(sweep.mask(Rule.SECRET, before))
     after = _string(sweep, before, place, scalar.path, depth)
+    if after != before and _SETTLED.fullmatch(after) is None:
+        after = settled(lambda value: _string(sweep, value, place, scalar.path, depth), after)
     return None if after == before else quote(after)
 
 
@@ -159,12 +162,9 @@ def _keys(sweep: Sweep, raw: bytes) -> bytes:
         return raw
 
     def replace(found: re.Match[bytes]) -> bytes:
-        key = found[1]
-        return (
-            b'"'
-            + text(sweep, key.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-            + b'"'
-        )
+        key = found[1].decode("utf-8", "surrogateescape")
+        new = settled(lambda value: text(sweep, value), key)
+        return b'"' + new.encode("utf-8", "surrogateescape") + b'"'
 
     return _KEY_WITH_MAIL.sub(replace, raw)
 

@@ -1,192 +1,29 @@
-"""Where a value stands, and what that says about it: header, field and parameter names."""
+"""Where a value stands, and what that says about it."""
 
 from __future__ import annotations
 
-import enum
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from graphtape.core.redaction.vocabulary import (
+    DOMAIN_FIELDS,
+    FORM_SECRETS,
+    HEADERS,
+    LINK_FIELDS,
+    PERSONAL,
+    QUERY_SECRETS,
+    SECRET_ENDINGS,
+    SECRET_FIELDS,
+    TENANT_ENDINGS,
+    TENANT_FIELDS,
+    Place,
+    folded,
+)
+
 if TYPE_CHECKING:
     from graphtape.core.redaction.policy import Policy
 
-
-class Place(enum.StrEnum):
-    """What a name says about its value."""
-
-    PLAIN = "plain"
-    """Nothing: its shape decides."""
-    SECRET = "secret"  # noqa: S105 - a name
-    TENANT = "tenant"
-    """A tenant id, or a domain in its place."""
-    DOMAIN = "domain"
-    LINK = "link"
-    """A URL that is followed without a token, so that it is a secret itself."""
-    PERSON = "person"
-    DEVICE = "device"
-    SERIAL = "serial"
-    PHONE = "phone"
-    SCHEME = "scheme"
-    """A scheme, then a secret: `Bearer …`."""
-    COOKIE = "cookie"
-    SET_COOKIE = "set-cookie"
-    ALLOWED = "allowed"
-    """Leave alone."""
-
-
-def folded(name: str) -> str:
-    """Return a name as names compare: `Client-Secret` is `client_secret` is `clientSecret`."""
-    return name.lower().replace("_", "").replace("-", "")
-
-
-SECRET_FIELDS = frozenset(
-    {
-        "accesskey",
-        "accountkey",
-        "activationlockbypasscode",
-        "apikey",
-        "assertion",
-        "bootstraptoken",
-        "clientassertion",
-        "clientinfo",
-        "clientstate",  # subscriptions: proves that a notification comes from Graph
-        "connectionstring",
-        "deptoken",
-        "devicecode",
-        "encryptionkey",
-        "enterprisetoken",
-        "macoslocaladminpassword",
-        "passwd",
-        "passwordbase64",  # deviceLocalCredentials
-        "presharedkey",
-        "primarykey",
-        "primarysharedkey",
-        "pwd",
-        "qrcodecontent",  # Android enrollment: the token as text
-        "samlassertion",
-        "saskey",
-        "sastoken",
-        "secondarykey",
-        "secondarysharedkey",
-        "secrettext",
-        "secrettoken",
-        "serviceaccountcredentials",
-        "sessiontoken",
-        "sharedaccesskey",
-        "sharedaccesssignature",
-        "sharedkey",
-        "subscriptionkey",
-        "tempauth",
-        "temporaryaccesspass",
-        "token",
-        "tokenvalue",
-        "unlockcode",
-        "userassertion",
-    }
-)
-SECRET_ENDINGS = (
-    "accesstoken",
-    "apikey",
-    "authtoken",
-    "bearertoken",
-    "idtoken",
-    "passcode",
-    "passphrase",
-    "password",
-    "privatekey",
-    "refreshtoken",
-    "secret",
-    "securitytoken",
-)
-FORM_SECRETS = frozenset({"code", "codeverifier", "requestedtoken", "subjecttoken"})
-QUERY_SECRETS = frozenset(
-    {
-        "authkey",
-        "credential",
-        "prooftoken",
-        "sas",
-        "sig",
-        "signature",
-        "xamzcredential",
-        "xamzsignature",
-    }
-)
-SECRET_ANSWERS = frozenset(
-    {
-        "getfilevaultkey",
-        "getomasettingplaintextvalue",
-        "acquireaccesstoken",
-        "getrecoverykey",
-    }
-)
-"""Actions and functions, lower case, whose answer's `value` is the secret."""
-
-SECRET_NEIGHBOURS = frozenset(
-    {"basetoken", "clientsecret", "oauth2clientsecret", "oauth2accesstoken", "secrettoken"}
-)
-"""Folded values of `key` and `name` that make the `value` beside them a secret
-(synchronization secrets), with those that end as `SECRET_ENDINGS`."""
-
-_HEADERS = {
-    "authorization": Place.SCHEME,
-    "proxyauthorization": Place.SCHEME,
-    "xmsauthorizationauxiliary": Place.SCHEME,
-    "cookie": Place.COOKIE,
-    "setcookie": Place.SET_COOKIE,
-    "location": Place.LINK,
-    "contentlocation": Place.LINK,
-    "operationlocation": Place.LINK,
-    "azureasyncoperation": Place.LINK,
-    "ocpapimsubscriptionkey": Place.SECRET,
-    "xcsrftoken": Place.SECRET,
-    "xfunctionskey": Place.SECRET,
-    "xmsclientprincipal": Place.SECRET,
-    "xmsgraphtoken": Place.SECRET,
-    "xmsrefreshtokencredential": Place.SECRET,
-    "xxsrftoken": Place.SECRET,
-}
-LINK_FIELDS = frozenset(
-    {"uploadurl", "monitorurl", "azurestorageuri", "sasuri", "azurestorageuristring"}
-)
-_TENANT_FIELDS = frozenset({"tid", "sktid", "utid", "tenant", "xtenant", "realm"})
-_TENANT_ENDINGS = ("tenantid", "tenantids", "organizationid", "organizationids")
-_DOMAIN_FIELDS = frozenset(
-    {
-        "defaultdomainname",
-        "dnsdomainname",
-        "domain",
-        "domainname",
-        "domains",
-        "initialdomain",
-        "onpremisesdomainname",
-        "publisherdomain",
-        "tenantdomain",
-        "verifieddomain",
-    }
-)
-PERSONAL = {
-    "displayname": Place.PERSON,
-    "givenname": Place.PERSON,
-    "surname": Place.PERSON,
-    "userdisplayname": Place.PERSON,
-    "mailnickname": Place.PERSON,
-    "onpremisessamaccountname": Place.PERSON,
-    "businessphones": Place.PHONE,
-    "mobilephone": Place.PHONE,
-    "homephones": Place.PHONE,
-    "faxnumber": Place.PHONE,
-    "phonenumber": Place.PHONE,
-    "devicename": Place.DEVICE,
-    "deviceisplayname": Place.DEVICE,
-    "devicedisplayname": Place.DEVICE,
-    "manageddevicename": Place.DEVICE,
-    "serialnumber": Place.SERIAL,
-    "imei": Place.SERIAL,
-    "meid": Place.SERIAL,
-    "udid": Place.SERIAL,
-    "wifimacaddress": Place.SERIAL,
-}
-"""Folded names of personal data, and how each is replaced."""
 
 Path = tuple[str | int, ...]
 
@@ -253,12 +90,12 @@ class Rules:
             return Place.ALLOWED
         if key in self._headers:
             return Place.SECRET
-        known = _HEADERS.get(key)
+        known = HEADERS.get(key)
         if known is not None:
             return known
         if key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS):
             return Place.SECRET
-        return Place.TENANT if key.endswith(_TENANT_ENDINGS) else Place.PLAIN
+        return Place.TENANT if key.endswith(TENANT_ENDINGS) else Place.PLAIN
 
     def _name(self, name: str) -> Place:
         """Look a name up once."""
@@ -272,9 +109,9 @@ class Rules:
             return Place.ALLOWED
         if key in self._fields or key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS):
             return Place.SECRET
-        if key in _TENANT_FIELDS or key.endswith(_TENANT_ENDINGS):
+        if key in TENANT_FIELDS or key.endswith(TENANT_ENDINGS):
             return Place.TENANT
-        if key in _DOMAIN_FIELDS:
+        if key in DOMAIN_FIELDS:
             return Place.DOMAIN
         if key in LINK_FIELDS or key.endswith("downloadurl"):
             return Place.LINK

@@ -14,10 +14,11 @@ from graphtape.core.message import Headers
 from graphtape.core.redaction import bodies, headers, urls
 from graphtape.core.redaction.gate import Gate
 from graphtape.core.redaction.identities import Pseudonyms
-from graphtape.core.redaction.places import PERSONAL, SECRET_ANSWERS, rules_of
+from graphtape.core.redaction.places import rules_of
 from graphtape.core.redaction.policy import Policy
-from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep
+from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep, settled
 from graphtape.core.redaction.text import text as free_text
+from graphtape.core.redaction.vocabulary import PERSONAL, SECRET_ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,7 +117,7 @@ class Redactor:
         """Redact a text for people: a log line, a miss message, a journal entry."""
         sweep = self._sweep(answer=True)
         sweep.prose = True
-        return free_text(sweep, text)
+        return settled(lambda line: free_text(sweep, line), text)
 
     def url(self, url: str) -> str:
         """Redact a URL as that of a request is."""
@@ -156,7 +157,9 @@ class Redactor:
     def _url(self, sweep: Sweep, url: str) -> str:
         known = self._urls.get(url)
         if known is None:
-            known = _watched(sweep, lambda: urls.url(sweep, url, link=True))
+            known = _watched(
+                sweep, lambda: settled(lambda text: urls.url(sweep, text, link=True), url)
+            )
             if len(url) < _LONGEST_REMEMBERED:
                 if len(self._urls) >= _REMEMBERED:
                     self._urls.clear()
@@ -172,7 +175,9 @@ class Redactor:
         key = (name, value, sweep.answer)
         known = self._fields.get(key)
         if known is None:
-            known = _watched(sweep, lambda: headers.header(sweep, name, value))
+            known = _watched(
+                sweep, lambda: settled(lambda text: headers.header(sweep, name, text), value)
+            )
             if len(value) < _LONGEST_REMEMBERED:
                 if len(self._fields) >= _REMEMBERED:
                     self._fields.clear()
@@ -188,7 +193,8 @@ class Redactor:
             self._counts["personal"] += len(_KEPT.findall(body))
         if sweep.action not in SECRET_ANSWERS and self._gate.lets_by(body):
             return body
-        return bodies.body(sweep, body, fields.get("Content-Type") or "")
+        content_type = fields.get("Content-Type") or ""
+        return bodies.body(sweep, body, content_type)
 
     def _count(self, sweep: Sweep) -> None:
         for change in sweep.changes:

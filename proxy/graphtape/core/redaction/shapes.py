@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, unquote_plus
 
-from graphtape.core.redaction import secrets
-from graphtape.core.redaction.identities import GUID, is_domain
-from graphtape.core.redaction.places import PERSONAL, Place
+from graphtape.core.redaction import percent, secrets
+from graphtape.core.redaction.identities import GUID, is_domain, mail_domain
 from graphtape.core.redaction.sweep import Rule
+from graphtape.core.redaction.vocabulary import PERSONAL, Place
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 _HINT = re.compile(
     r"@|%40|eyJ|PRIVATE|MII|MIG|MHcC|#EXT#|%23EXT%23|onmicrosoft|onmschina|sharepoint"
     r"|tenant|directory|organi[sz]ation|\btid|realm|login\.|sts\.|/v2/|oauth2|Bearer |cookie"
-    r"|authorization|(?:key|secret|password|passwd|pwd|token|assertion|tempauth|signature|sig"
-    r"|credentials|clientstate|code)(?:['\"\\]{0,4}\s{0,4})[=:]"
-    r"|(?:password|secret|token|assertion)[\s>]|\d{6}-\d{6}-",
+    r"|authorization|key|secret|pass|pwd|token|assertion|tempauth|sig|credentials|client_?state"
+    r"|\d{6}-\d{6}-",
     re.IGNORECASE,
 )
 _PERSONAL_HINT = re.compile("|".join(PERSONAL), re.IGNORECASE)
@@ -59,13 +57,14 @@ _SIGN_IN_DOMAIN = re.compile(r"/([\w-]++(?:\.[\w-]++)++)(?=/oauth2/)")
 
 # `name=value` and `"name": "value"` with a name that says secret, in a text of no known format.
 _ASSIGNED = re.compile(
-    r"(access_?token|refresh_?token|id_?token|auth_?token|secret|secret_?text|password|passwd"
+    r"(?:access_?token|refresh_?token|id_?token|auth_?token|secret|secret_?text|password|passwd"
     r"|passphrase|passcode|private_?key|api[_-]?key|account_?key|access_?key|shared_?key"
     r"|subscription[_-]?key|client_?assertion|saml_?assertion|client_?state"
     r"|service_?account_?credentials|sharedaccesssignature|tempauth"
     r"|(?<!\w)(?:assertion|pwd|sig|signature))"
-    r"""(["'\\]{0,4}\s{0,4}=\s{0,4}["'\\]{0,4}|["'\\]{1,4}\s{0,4}:\s{0,4}["'\\]{1,4})"""
-    r"""([^\s"'\\&<>;,#]++)""",
+    r"""(?:["'\\]{0,8}\s{0,4}=\s{0,4}|["'\\]{1,8}\s{0,4}:\s{0,4}(?=["'\\]))"""
+    r"""(?:"((?:[^"\\\r\n]|\\.)*+)|'([^'\r\n]*+)|(\\{1,7}["'])((?:(?!\3)[^\r\n])*+)"""
+    r"""|([^\s"'\\&<>;,#]++))""",
     re.IGNORECASE,
 )
 # SOAP, as WS-Trust signs in with it.
@@ -121,7 +120,7 @@ def credentials(sweep: Sweep, text: str) -> str:
         text = _ELEMENT.sub(lambda m: _assigned(sweep, m, 1), text)
     if "=" in text or ":" in text:
         text = _HEADER_LINE.sub(lambda m: _header_line(sweep, m), text)
-        text = _ASSIGNED.sub(lambda m: _assigned(sweep, m, 3), text)
+        text = _ASSIGNED.sub(lambda m: _assigned(sweep, m, m.lastindex or 0), text)
     if text.count("-") >= _RECOVERY_GROUPS:
         text = _RECOVERY_KEY.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
     if "earer " in text or "EARER " in text:
@@ -173,27 +172,9 @@ def encoded(sweep: Sweep, raw: str, *, plus: bool) -> str:
         raw: As it stands in the URL or form.
         plus: Whether `+` is a space.
     """
-    decoded = decode(raw, plus=plus) if "%" in raw or (plus and "+" in raw) else raw
+    decoded = percent.decode(raw, plus=plus) if "%" in raw or (plus and "+" in raw) else raw
     swept = plain(sweep, decoded)
-    return raw if swept == decoded else encode(swept, like=raw, plus=plus)
-
-
-def decode(raw: str, *, plus: bool) -> str:
-    """Undo percent-encoding; bytes beyond UTF-8 become surrogate escapes."""
-    return (unquote_plus if plus else unquote)(raw, errors="surrogateescape")
-
-
-def encode(text: str, *, like: str, plus: bool) -> str:
-    """Percent-encode what was encoded in the original, or would have had to be."""
-    safe = "".join({c for c in like if c.isascii() and not c.isalnum() and c not in "%+ "})
-    if not plus and "+" in like:
-        safe += "+"
-    try:
-        raw = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate, from a JSON escape
-        raw = text.encode("utf-8", "surrogatepass")
-    coded = quote(raw, safe=safe)
-    return coded.replace("%20", "+") if plus and "+" in like else coded
+    return raw if swept == decoded else percent.encode(swept, like=raw, plus=plus)
 
 
 def _people(sweep: Sweep, text: str) -> str:
@@ -214,9 +195,9 @@ def _in_encoded_parts(sweep: Sweep, text: str) -> str:
     for gap in _ENCODED_PART.finditer(f"{text} "):
         part = text[done : gap.start()]
         if "%40" in part:
-            decoded = decode(part, plus=False)
+            decoded = percent.decode(part, plus=False)
             swept = _MAIL.sub(lambda m: _mail(sweep, m), decoded)
-            part = part if swept == decoded else encode(swept, like=part, plus=False)
+            part = part if swept == decoded else percent.encode(swept, like=part, plus=False)
         pieces += (part, text[gap.start() : gap.end()])
         done = gap.end()
     return "".join(pieces)
@@ -224,14 +205,11 @@ def _in_encoded_parts(sweep: Sweep, text: str) -> str:
 
 def _mail(sweep: Sweep, found: re.Match[str]) -> str:
     local, domain = found.groups()
-    if local == secrets.MASK or len(domain) > _LONGEST_DOMAIN:
+    if secrets.masked(local) or len(domain) > _LONGEST_DOMAIN:
         return found[0]
-    labels = domain.split(".")
-    while labels and not labels[-1].isalpha():
-        labels.pop()
-    if len(labels) < 2:  # noqa: PLR2004 - a name and a top-level domain
+    name = mail_domain(domain)
+    if not name:
         return found[0]
-    name = ".".join(labels)
     address = local.lstrip(".")  # an ellipsis before it
     return (
         local[: len(local) - len(address)] + sweep.mail(f"{address}@{name}") + domain[len(name) :]

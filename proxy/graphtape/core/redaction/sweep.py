@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from graphtape.core.redaction import secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from graphtape.core.redaction.identities import Pseudonyms
     from graphtape.core.redaction.places import Path, Rules
 
@@ -51,6 +53,23 @@ class Change:
     rule: Rule
     before: str
     after: str
+
+
+Text = TypeVar("Text", str, bytes)
+
+_ROUNDS = 4
+
+
+def settled(redact: Callable[[Text], Text], value: Text) -> Text:
+    """Redact until nothing changes, so that redacting twice is redacting once.
+
+    What comes in one value's place may join what stood apart before.
+    """
+    for _ in range(_ROUNDS):
+        before, value = value, redact(value)
+        if value == before:
+            break
+    return value
 
 
 class Sweep:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import secrets, shapes
+from graphtape.core.redaction import percent, secrets, shapes
 from graphtape.core.redaction.identities import DOCUMENTATION_DOMAINS, GUID, is_domain
-from graphtape.core.redaction.places import Place
 from graphtape.core.redaction.sweep import Rule
+from graphtape.core.redaction.vocabulary import Place
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
@@ -47,36 +47,21 @@ def url(sweep: Sweep, text: str, *, link: bool) -> str:
     """
     if text in sweep.rules.allowed_values:
         return text
-    start = _ABSOLUTE.match(text)
-    if start is None:
-        host, rest = "", text
-    else:
-        end = _authority_end(text, start.end())
-        host, rest = text[start.end() : end], text[end:]
+    start, host, path, query, fragment = _parts(text)
     foreign = bool(host) and not _is_known(host.rpartition("@")[2].partition(":")[0].lower())
-    rest, hash_mark, fragment = rest.partition("#")
-    path, question, query = rest.partition("?")
     base = sweep.place
     sweep.place = (*base, "path")
     if sweep.rules.identities and ".sharepoint." in host.lower():
         path = _ONEDRIVE.sub(lambda m: m[1] + _owner(sweep, m[2]), path)
     path = _path(sweep, path, opaque=link and foreign)
     sweep.place = (*base, "query")
-    query = parameters(sweep, query, foreign=foreign, opaque=link and foreign)
+    query = query[:1] + parameters(sweep, query[1:], foreign=foreign, opaque=link and foreign)
     sweep.place = (*base, "fragment")
-    if "=" in fragment:  # an authorization answer (response_mode=fragment)
-        fragment = parameters(sweep, fragment, foreign=False, opaque=False)
-    else:
-        fragment = _path(sweep, fragment, opaque=False)
+    fragment = fragment[:1] + _fragment(sweep, fragment[1:])
     sweep.place = (*base, "host")
-    authority = _authority(sweep, host) if host else ""
+    host = _authority(sweep, host) if host else ""
     sweep.place = base
-    whole = f"{start[0] if start else ''}{authority}{path}{question}{query}{hash_mark}{fragment}"
-    if sweep.rules.identities:
-        whole = shapes.tenants(sweep, whole)
-        if "/domains" in whole:
-            whole = _DOMAIN_PATH.sub(lambda m: _domain_named(sweep, m), whole)
-    return whole
+    return _tenants(sweep, f"{start}{host}{path}{query}{fragment}")
 
 
 def parameters(sweep: Sweep, query: str, *, foreign: bool, opaque: bool) -> str:
@@ -90,7 +75,7 @@ def parameters(sweep: Sweep, query: str, *, foreign: bool, opaque: bool) -> str:
         if not value:
             pieces.append(shapes.encoded(sweep, name, plus=True) + equals)
             continue
-        known = shapes.decode(name, plus=True)
+        known = percent.decode(name, plus=True)
         sweep.place = (*base, known)
         pieces.append(f"{name}={_parameter(sweep, known, value, foreign=foreign, opaque=opaque)}")
     sweep.place = base
@@ -99,7 +84,11 @@ def parameters(sweep: Sweep, query: str, *, foreign: bool, opaque: bool) -> str:
 
 def is_opaque(value: str) -> bool:
     """Tell whether a text looks random: a token or key, not words, a file name or GUIDs."""
-    if len(value) < _SHORTEST_OPAQUE or _TOKEN_TEXT.fullmatch(value) is None:
+    if (
+        len(value) < _SHORTEST_OPAQUE
+        or secrets.MASK in value
+        or _TOKEN_TEXT.fullmatch(value) is None
+    ):
         return False
     if _GUIDS.fullmatch(value) is not None or not any(map(str.isdigit, value)):
         return False
@@ -108,9 +97,30 @@ def is_opaque(value: str) -> bool:
     return len(_TURNS.findall(value)) * 5 >= len(value)
 
 
-def _authority_end(text: str, start: int) -> int:
-    ends = [at for at in (text.find(mark, start) for mark in "/?#") if at >= 0]
-    return min(ends, default=len(text))
+def _parts(text: str) -> tuple[str, str, str, str, str]:
+    """Part scheme with slashes, authority, path, query with `?`, and fragment with `#`."""
+    begins = _ABSOLUTE.match(text)
+    start = begins[0] if begins is not None else ""
+    rest, mark, fragment = text[len(start) :].partition("#")
+    rest, question, query = rest.partition("?")
+    host, slash, path = rest.partition("/") if start else ("", "", rest)
+    return start, host, slash + path, question + query, mark + fragment
+
+
+def _fragment(sweep: Sweep, fragment: str) -> str:
+    if "=" in fragment:  # an authorization answer (response_mode=fragment)
+        return parameters(sweep, fragment, foreign=False, opaque=False)
+    return _path(sweep, fragment, opaque=False)
+
+
+def _tenants(sweep: Sweep, text: str) -> str:
+    """Replace what only the whole URL tells: tenants by host or path, domains by path."""
+    if not sweep.rules.identities:
+        return text
+    text = shapes.tenants(sweep, text)
+    if "/domains" in text:
+        text = _DOMAIN_PATH.sub(lambda m: _domain_named(sweep, m), text)
+    return text
 
 
 def _is_known(host: str) -> bool:
@@ -130,7 +140,7 @@ def _path(sweep: Sweep, path: str, *, opaque: bool) -> str:
         if len(segment) < 5:  # noqa: PLR2004 - shorter than any rule's shape
             continue
         if opaque and not secrets.is_fake(segment):
-            decoded = shapes.decode(segment, plus=False)
+            decoded = percent.decode(segment, plus=False)
             if is_opaque(decoded) or secrets.is_jwt(decoded):
                 segments[n] = sweep.fake(decoded)
                 continue
@@ -140,21 +150,21 @@ def _path(sweep: Sweep, path: str, *, opaque: bool) -> str:
 
 def _parameter(sweep: Sweep, name: str, value: str, *, foreign: bool, opaque: bool) -> str:
     place = sweep.rules.parameter(name, query=True)
-    decoded = shapes.decode(value, plus=True)
+    decoded = percent.decode(value, plus=True)
     match place:
         case Place.ALLOWED:
             return value
         case Place.SECRET:
-            secret = shapes.decode(value, plus=False)
+            secret = percent.decode(value, plus=False)
             new = sweep.fake(secret) if foreign else sweep.mask(Rule.SECRET, decoded)
             return value if new == secret else new
         case Place.TENANT if sweep.rules.identities:
             new = tenant(sweep, decoded)
         case _:
             if opaque and (is_opaque(decoded) or secrets.is_jwt(decoded)):
-                return sweep.fake(shapes.decode(value, plus=False))
+                return sweep.fake(percent.decode(value, plus=False))
             new = shapes.plain(sweep, decoded)
-    return value if new == decoded else shapes.encode(new, like=value, plus=True)
+    return value if new == decoded else percent.encode(new, like=value, plus=True)
 
 
 def tenant(sweep: Sweep, value: str) -> str:

@@ -1,0 +1,57 @@
+"""`graphtape diff`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from graphtape.core.drift import as_json, drift, line
+from graphtape.core.errors import GraphtapeError
+from graphtape.tape.store import open_cassette
+
+if TYPE_CHECKING:
+    from graphtape.core.drift import Change
+
+DRIFTED = 1
+COULD_NOT_LOOK = 2
+
+
+@click.command("diff")
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="A line for each change, or all of them as one JSON object.",
+)
+@click.pass_context
+def command(ctx: click.Context, /, old: Path, new: Path, form: str) -> None:
+    """Say how the answers in NEW differ in shape from those in OLD; values don't matter.
+
+    Compared per operation: statuses, content types, fields and their JSON types, and members of
+    enums that appeared. Record the same calls for both.
+
+    Exit codes: 0 no drift, 1 drift, 2 a recording can't be read.
+    """
+    try:
+        changes = drift(open_cassette(old).interactions, open_cassette(new).interactions)
+    except GraphtapeError as exc:
+        # Not raised on: a broken cassette is 1 elsewhere, which means drift here.
+        click.echo(f"Error: {exc}", err=True)
+        ctx.exit(COULD_NOT_LOOK)
+    if form == "json":
+        click.echo(_as_json(old, new, changes))
+    else:
+        click.echo("\n".join(map(line, changes)) or "no drift")
+    ctx.exit(DRIFTED if changes else 0)
+
+
+def _as_json(old: Path, new: Path, changes: tuple[Change, ...]) -> str:
+    tree = {"old": str(old), "new": str(new), "changes": [as_json(change) for change in changes]}
+    return json.dumps(tree, indent=2, ensure_ascii=False)

@@ -1,0 +1,85 @@
+"""`graphtape redact`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+import click
+
+from graphtape.cli.options import config, option, settings_of
+from graphtape.core.errors import CassetteError
+from graphtape.tape.cleaning import Clean, Cleaned, clean
+from graphtape.tape.folder import cassettes_among
+
+if TYPE_CHECKING:
+    from graphtape.core.redaction import Policy
+    from graphtape.tape.cleaning import Outcome
+
+FAILED = 1
+
+
+@click.command("redact")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@option("--keep-identities", is_flag=True, help="Leave mail addresses, tenant ids and domains.")
+@config
+@click.pass_context
+def command(ctx: click.Context, /, paths: tuple[Path, ...], **_: object) -> None:
+    r"""Mask the secrets in existing cassettes and replace the identities, in place.
+
+    A PATH is a YAML cassette of Graphtape or vcrpy, or a folder of them. A clean one stays as it
+    is, to the byte; of any other, comments and unknown keys go.
+
+    \b
+    Example:
+      graphtape redact cassettes/ && graphtape scan cassettes/
+    """
+    policy = settings_of(ctx).policy()
+    failed = 0
+    try:
+        for path in cassettes_among(paths):
+            failed += not _redact(path, policy)
+    except CassetteError as exc:
+        failed += 1
+        click.echo(f"error: {exc}", err=True)
+    ctx.exit(FAILED if failed else 0)
+
+
+def _redact(path: Path, policy: Policy) -> bool:
+    """Redact one file; tell whether it is clean now."""
+    salt = os.environ.get("GRAPHTAPE_SALT")
+    try:
+        outcome = clean(path, policy, salt=salt, now=datetime.now(UTC))
+    except CassetteError as exc:
+        click.echo(f"error: {exc}", err=True)
+        return False
+    except Exception as exc:  # noqa: BLE001 - our own mistake; the other files are still to do
+        click.echo(f"error: {path}: left as it is: {type(exc).__name__} in redaction", err=True)
+        return False
+    click.echo(f"{path}: {_told(outcome)}")
+    return True
+
+
+def _told(outcome: Outcome) -> str:
+    match outcome:
+        case Clean():
+            told = "clean"
+        case Cleaned():
+            told = (
+                f"masked {_count(outcome.secrets, 'secret')}, "
+                f"replaced {_count(outcome.identities, 'identity', 'identities')}"
+            )
+            if outcome.personal:
+                personal = _count(outcome.personal, "personal field")
+                told += f", kept {personal} (`personal = true` under [redaction] replaces them)"
+        case _:
+            assert_never(outcome)
+    if outcome.left:
+        told += f"; left {_count(outcome.left, 'finding')} for you to judge, see `graphtape scan`"
+    return told
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

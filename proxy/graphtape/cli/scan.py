@@ -1,0 +1,195 @@
+"""`graphtape scan`."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from graphtape.cli.options import config, option, settings_of
+from graphtape.core.errors import CassetteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from graphtape.core.redaction import Policy
+    from graphtape.tape.baseline import Accepted, Baseline
+    from graphtape.tape.survey import Sighting, Survey
+
+FOUND = 1
+COULD_NOT_LOOK = 2
+
+
+class Form(enum.StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Scan:
+    """What was found so far.
+
+    Attributes:
+        looked: How many cassettes were read.
+        failed: How many could not be.
+    """
+
+    found: list[tuple[Path, Sighting]] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    looked: int = 0
+    failed: int = 0
+
+
+@click.command("scan")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@option(
+    "--format",
+    "form",
+    type=click.Choice(list(Form), case_sensitive=False),
+    help="How findings are printed; default text.",
+)
+@option(
+    "--baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Findings accepted before, which don't count.",
+)
+@option(
+    "--write-baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Accept what is found now: write it to FILE and exit 0.",
+)
+@option("--keep-identities", is_flag=True, help="Mail addresses, tenant ids and domains are fine.")
+@config
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    paths: tuple[Path, ...],
+    form: Form | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    **_: object,
+) -> None:
+    r"""Find secrets and identities left in cassettes: Graphtape's, vcrpy's and HAR files.
+
+    A PATH is a file, or a folder whose *.yaml, *.yml, *.json and *.har are looked through.
+
+    Exit codes: 0 nothing found, 1 something found, 2 something could not be looked at.
+
+    \b
+    Example:
+      graphtape scan cassettes/ --baseline accepted.json
+    """
+    policy = settings_of(ctx).policy()
+    # Not before: PyYAML and vcrpy take longer to import than most files to scan.
+    from graphtape.tape.baseline import Baseline  # noqa: PLC0415
+
+    known = Baseline.load(baseline) if baseline else None
+    writes = Baseline.begin(write_baseline) if write_baseline else None
+    scan = _Scan()
+    for path, survey in _surveys(paths, policy, scan):
+        scan.found += [(path, sighting) for sighting in survey.sightings]
+    if writes:
+        writes.write(writes.entry(path, sighting) for path, sighting in scan.found)
+        _say(f"{write_baseline}: accepted {_count(len(scan.found), 'finding')}")
+        ctx.exit(COULD_NOT_LOOK if scan.failed else 0)
+    new = _new(scan, known) if known else scan.found
+    _print(new, Form(form or Form.TEXT))
+    _say(_summary(scan, new))
+    if scan.failed:
+        ctx.exit(COULD_NOT_LOOK)
+    ctx.exit(FOUND if new else 0)
+
+
+def _surveys(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tuple[Path, Survey]]:
+    """Look through each file; say of which it could not be done."""
+    from graphtape.tape.folder import cassettes_among  # noqa: PLC0415 - as above
+    from graphtape.tape.survey import survey  # noqa: PLC0415 - as above
+
+    try:
+        for path in cassettes_among(paths):
+            try:
+                found = survey(path, policy)
+            except Exception as exc:  # noqa: BLE001 - our own mistake; exit 1 would say "found"
+                scan.failed += 1
+                _say(f"could not look: {path}: {type(exc).__name__} while looking through it")
+                continue
+            scan.files.append(path)
+            for reason in found.unseen:
+                _say(f"{path}: searched for tokens and keys alone: {reason}")
+            if found.failure is None:
+                scan.looked += 1
+            else:
+                scan.failed += 1
+                _say(f"could not look: {found.failure}")
+            yield path, found
+    except CassetteError as exc:
+        scan.failed += 1
+        _say(f"could not look: {exc}")
+
+
+def _new(scan: _Scan, known: Baseline) -> list[tuple[Path, Sighting]]:
+    """Leave out what was accepted; say which of that is gone."""
+    entries = [known.entry(path, sighting) for path, sighting in scan.found]
+    names = {known.name(path) for path in scan.files}
+    gone: set[Accepted] = {each for each in known.accepted if each.file in names}
+    gone.difference_update(entries)
+    if gone:
+        _say(f"{known.path}: {_count(len(gone), 'accepted finding')} found no more")
+    return [
+        found
+        for found, entry in zip(scan.found, entries, strict=True)
+        if entry not in known.accepted
+    ]
+
+
+def _print(found: Sequence[tuple[Path, Sighting]], form: Form) -> None:
+    if form is Form.JSON:
+        click.echo(json.dumps([_fields(path, each) for path, each in found], indent=2))
+        return
+    for path, each in found:
+        where = "" if each.interaction is None else f", interaction {each.interaction}"
+        finding = each.finding
+        click.echo(f"{path}{where}, {finding.place}: {finding.excerpt} [{finding.rule}]")
+
+
+def _fields(path: Path, sighting: Sighting) -> dict[str, object]:
+    finding = sighting.finding
+    return {
+        "file": str(path),
+        "interaction": sighting.interaction,
+        "place": finding.place,
+        "excerpt": finding.excerpt,
+        "rule": finding.rule,
+    }
+
+
+def _summary(scan: _Scan, new: Sequence[tuple[Path, Sighting]]) -> str:
+    rules = Counter(sighting.finding.rule for _, sighting in new)
+    listed = ", ".join(f"{number} {rule}" for rule, number in sorted(rules.items()))
+    accepted = len(scan.found) - len(new)
+    parts: Iterable[str] = (
+        f"{_count(scan.looked, 'cassette')}: {_count(len(new), 'finding')}",
+        f" ({listed})" if listed else "",
+        f", {accepted} accepted" if accepted else "",
+        f"; {_count(scan.failed, 'file')} could not be looked at" if scan.failed else "",
+        "; clean them with `graphtape redact`" if new else "",
+    )
+    return "".join(parts)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else noun + 's'}"

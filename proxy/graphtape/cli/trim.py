@@ -1,0 +1,182 @@
+"""`graphtape trim`."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+import click
+
+from graphtape.core.errors import CassetteError, UsageError
+from graphtape.core.graph import short
+from graphtape.core.matching import MatchOptions
+from graphtape.core.recording import Recording
+from graphtape.core.redaction import Redactor
+from graphtape.core.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
+from graphtape.tape.lock import locked
+from graphtape.tape.store import open_cassette, save_cassette
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from graphtape.tape.vcr_format import Cassette
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    path: Path
+    cassette: Cassette
+    trimmed: Trimmed
+
+
+@click.command("trim")
+@click.argument("cassettes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--unused", metavar="INDEX,…", default="", help="Take these interactions out.")
+@click.option(
+    "--report",
+    "reports",
+    metavar="FILE.json",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Take out what this report of a replay names unused; of several reports, what all name.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be taken out; change nothing.")
+def command(
+    cassettes: tuple[Path, ...], *, unused: str, reports: tuple[Path, ...], dry_run: bool
+) -> None:
+    """Take out of CASSETTES what replay doesn't need, in place.
+
+    Polls that follow each other in one stretch between two writes, with the same answer, become
+    one. Unused interactions go where --unused or --report names them, and with a write the reads
+    that answer only after it. Indices count from 0 over all CASSETTES in turn, as in a replay of
+    the same files in the same order. After a trim they are others: a report serves once.
+
+    Trimmed cassettes are for the order `position`: in `--order request`, and in vcrpy, each answer
+    plays once.
+
+    \b
+    Example:
+      graphtape replay t.yaml --report run.json -- pytest
+      graphtape trim t.yaml --report run.json
+    """  # noqa: D301 - click's mark for lines to leave alone
+    named = _indices(unused) | _reported(reports)
+    with ExitStack() as stack:
+        if not dry_run:
+            for path in dict.fromkeys(cassettes):
+                if path.exists():  # else it is said below; a lock would make its folder
+                    _lock(stack, path)
+        opened = [*_open(cassettes, named)]
+        for one in opened:
+            if one.trimmed.taken and not dry_run:
+                _save(one)
+            for line in _lines(one, dry_run=dry_run):
+                click.echo(line)
+
+
+def _indices(text: str) -> frozenset[int]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise UsageError(f"--unused {text!r}: give indices with commas between, such as 3,7")
+    return frozenset(map(int, words))
+
+
+def _reported(reports: Sequence[Path]) -> frozenset[int]:
+    """Return what every report names unused: what one run leaves, another may play."""
+    lists = [_report(path) for path in reports]
+    return frozenset.intersection(*lists) if lists else frozenset()
+
+
+def _report(path: Path) -> frozenset[int]:
+    try:
+        tree: object = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as exc:
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
+        raise UsageError(f"--report {path}: can't be read as JSON: {reason}") from exc
+    match tree:
+        case {"unused": list(listed)} if all(type(each) is int for each in listed):
+            return frozenset(listed)
+        case _:
+            raise UsageError(
+                f"--report {path}: it has no list of indices `unused`; write it with "
+                "`graphtape replay … --report FILE.json`"
+            )
+
+
+def _lock(stack: ExitStack, path: Path) -> None:
+    try:
+        stack.enter_context(locked(path))
+    except OSError as exc:
+        raise CassetteError(
+            f"{path}: can't be written ({exc.strerror}); check folder and rights"
+        ) from exc
+
+
+def _open(paths: Sequence[Path], unused: Collection[int]) -> Iterator[_Opened]:
+    first = 0
+    for path in paths:
+        cassette = open_cassette(path)
+        size = len(cassette.interactions)
+        recording = Recording.of(
+            cassette.interactions,
+            name=str(path),
+            redactor=Redactor(salt=_salt(cassette)),
+            options=MatchOptions(),
+        )
+        own = {index - first for index in unused if first <= index < first + size}
+        trimmed = trim(recording.interactions, recording.index, unused=own)
+        yield _Opened(path=path, cassette=cassette, trimmed=trimmed)
+        first += size
+    beyond = sorted(index for index in unused if not 0 <= index < first)
+    if beyond:
+        raise UsageError(f"no interaction {beyond[0]}: the cassettes hold {first}, counted from 0")
+
+
+def _salt(cassette: Cassette) -> str:
+    own = cassette.metadata.salt if cassette.metadata is not None else ""
+    return os.environ.get("GRAPHTAPE_SALT") or own
+
+
+def _lines(one: _Opened, *, dry_run: bool) -> Iterator[str]:
+    taken = one.trimmed.taken
+    if taken:
+        verb = "would take" if dry_run else "took"
+        size = len(one.cassette.interactions)
+        yield f"{one.path}: {verb} {len(taken)} of {size} interactions out"
+    else:
+        yield f"{one.path}: nothing to take out"
+    for each in taken:
+        yield f"  {_title(one, each.index)}: {_reason(each)}"
+    for index in one.trimmed.parting:
+        yield f"  {_title(one, index)}: unused, but stays: it parts reads that are used"
+
+
+def _title(one: _Opened, index: int) -> str:
+    request = one.cassette.interactions[index].request
+    return f"{index} {request.method} {short(request.url)}"
+
+
+def _reason(taken: Taken) -> str:
+    match taken:
+        case Unused():
+            return "unused"
+        case Unreached(write=write):
+            return f"answers only after {write}, which is unused"
+        case Repeat(of=of):
+            return f"the same answer as {of}"
+        case _:
+            assert_never(taken)
+
+
+def _save(one: _Opened) -> None:
+    gone = {taken.index for taken in one.trimmed.taken}
+    interactions = one.cassette.interactions
+    save_cassette(
+        one.path,
+        [each for index, each in enumerate(interactions) if index not in gone],
+        metadata=one.cassette.metadata,
+        other_metadata=one.cassette.other_metadata,
+    )

@@ -1,0 +1,34 @@
+"""Errors of the proxy itself, in Graph's shape."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from graphtape.core.graph import error_response
+
+if TYPE_CHECKING:
+    from graphtape.core.message import Request, Response
+
+CALLER_ID = "client-request-id"
+"""Graph repeats it in the answer, where the caller sent one."""
+
+
+def own_error(request: Request, code: str, message: str, *, status: int) -> Response:
+    """Shape an error of ours as Graph's, so that it surfaces in the SDK's own exception."""
+    now = datetime.now(UTC)
+    try:
+        reason = HTTPStatus(status).phrase
+    except ValueError:
+        reason = code
+    return error_response(
+        code,
+        message,
+        status=status,
+        reason=reason,
+        date=now.strftime("%Y-%m-%dT%H:%M:%S"),
+        request_id=str(uuid.uuid4()),
+        client_request_id=request.headers.get(CALLER_ID),
+    )

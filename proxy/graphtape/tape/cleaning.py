@@ -1,0 +1,169 @@
+"""An existing cassette cleaned in place: secrets masked, identities replaced."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from graphtape import __version__
+from graphtape.core.errors import CassetteError
+from graphtape.core.message import Interaction, Response
+from graphtape.core.redaction import Redactor, Rule
+from graphtape.tape.lock import locked
+from graphtape.tape.store import open_cassette, save_cassette
+from graphtape.tape.survey import NOWHERE, metadata_text, survey
+from graphtape.tape.vcr_format import Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from graphtape.core.redaction import Policy
+    from graphtape.tape.vcr_format import Cassette
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clean:
+    """Nothing was to be done: the file stays as it is, to the byte.
+
+    Attributes:
+        left: Findings for a person: values that look random, where no rule says what they are.
+    """
+
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """The file was written anew.
+
+    Attributes:
+        secrets: How many were masked.
+        identities: How many were replaced.
+        personal: Fields with names, phones and serial numbers that were kept.
+        left: As in `Clean`.
+    """
+
+    secrets: int
+    identities: int
+    personal: int
+    left: int
+
+
+Outcome: TypeAlias = Clean | Cleaned
+
+
+def clean(path: Path, policy: Policy, *, salt: str | None, now: datetime) -> Outcome:
+    """Redact a cassette file in place, atomically. Comments and unknown keys in it go.
+
+    Args:
+        path: Of a YAML cassette, whoever wrote it.
+        policy: What is redacted.
+        salt: For pseudonyms, kept out of the file; None for the cassette's own, or a new one.
+        now: UTC; for a cassette that doesn't say when it was recorded.
+
+    Raises:
+        CassetteError: It can't be read or written, holds what only a person can clean, or is
+            being recorded. It is as it was.
+    """
+    before = _bytes(path)
+    seen = survey(path, policy)
+    if seen.failure is not None:
+        raise CassetteError(seen.failure)
+    if all(each.finding.rule == Rule.OPAQUE for each in seen.sightings):
+        return Clean(left=len(seen.sightings))
+    _refuse_unwritable(path)
+    cassette = open_cassette(path)
+    redactor = Redactor(salt=salt or _salt(path, cassette, policy), policy=policy)
+    metadata = replace(cassette.metadata or _metadata(now), salt="" if salt else redactor.salt)
+    _write(path, replace(_redacted(cassette, redactor), metadata=metadata), before=before)
+    counts = redactor.counts
+    return Cleaned(
+        secrets=counts["secrets"],
+        identities=counts["identities"],
+        personal=counts["personal"],
+        left=len(survey(path, policy).sightings),
+    )
+
+
+def _write(path: Path, cassette: Cassette, *, before: bytes) -> None:
+    """Replace the file unless it isn't any more what it was `before`."""
+    try:
+        with locked(path):
+            if _bytes(path) != before:
+                raise CassetteError(f"{path}: was changed meanwhile; redact it again")
+            save_cassette(
+                path,
+                cassette.interactions,
+                metadata=cassette.metadata,
+                other_metadata=cassette.other_metadata,
+            )
+    except OSError as exc:  # of the lock: its file is in the same folder
+        raise CassetteError(
+            f"{path}: can't be written ({exc.strerror}); check folder, rights and free space"
+        ) from exc
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise CassetteError(f"{path}: can't be read ({exc.strerror}); check the path") from exc
+
+
+def _refuse_unwritable(path: Path) -> None:
+    yaml = path.with_suffix(".yaml")
+    match path.suffix.lower():
+        case ".har":
+            remedy = f"make a clean cassette of it with `graphtape convert {path} {yaml}`"
+            raise CassetteError(f"{path}: HAR files are read, not written; {remedy}")
+        case ".json":
+            remedy = f"rename it {yaml} (JSON is YAML, too) and redact that"
+            raise CassetteError(f"{path}: JSON cassettes are read, not written; {remedy}")
+        case _:
+            pass
+
+
+def _salt(path: Path, cassette: Cassette, policy: Policy) -> str:
+    if cassette.metadata is None or policy.keep_identities:
+        kept = cassette.metadata.salt if cassette.metadata is not None else ""
+        return kept or secrets.token_hex(16)
+    if not cassette.metadata.salt:
+        # With another one the identities in it would get a second name.
+        raise CassetteError(
+            f"{path}: its salt is not in the file; set GRAPHTAPE_SALT to the one it was recorded "
+            "with, and redact it again"
+        )
+    return cassette.metadata.salt
+
+
+def _redacted(cassette: Cassette, redactor: Redactor) -> Cassette:
+    interactions = tuple(
+        Interaction(
+            request=redactor.request(each.request).request,
+            response=redactor.response(each.response, url=each.request.url),
+        )
+        for each in cassette.interactions
+    )
+    metadata = _redacted_metadata(cassette.other_metadata, redactor)
+    return replace(cassette, interactions=interactions, other_metadata=metadata)
+
+
+def _redacted_metadata(metadata: Mapping[str, object], redactor: Redactor) -> Mapping[str, object]:
+    before = metadata_text(metadata)
+    after = redactor.response(Response(status=200, body=before), url=NOWHERE).body
+    if after == before:
+        return metadata
+    tree: dict[str, object] = json.loads(after)
+    return tree
+
+
+def _metadata(now: datetime) -> Metadata:
+    return Metadata(
+        graphtape=__version__,
+        upstream="custom",
+        recorded_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
