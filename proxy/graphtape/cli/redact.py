@@ -27,7 +27,7 @@ FAILED = 1
 @config
 @click.pass_context
 def command(ctx: click.Context, /, paths: tuple[Path, ...], **_: object) -> None:
-    r"""Mask the secrets in existing cassettes and replace the identities, in place.
+    """Mask the secrets in existing cassettes and replace the identities, in place.
 
     A PATH is a YAML cassette of Graphtape or vcrpy, or a folder of them. A clean one stays as it
     is, to the byte; of any other, comments and unknown keys go.
@@ -35,7 +35,7 @@ def command(ctx: click.Context, /, paths: tuple[Path, ...], **_: object) -> None
     \b
     Example:
       graphtape redact cassettes/ && graphtape scan cassettes/
-    """
+    """  # noqa: D301 - click's mark for lines to leave alone
     policy = settings_of(ctx).policy()
     failed = 0
     try:

@@ -79,7 +79,7 @@ def command(
     write_baseline: Path | None,
     **_: object,
 ) -> None:
-    r"""Find secrets and identities left in cassettes: Graphtape's, vcrpy's and HAR files.
+    """Find secrets and identities left in cassettes: Graphtape's, vcrpy's and HAR files.
 
     A PATH is a file, or a folder whose *.yaml, *.yml, *.json and *.har are looked through.
 
@@ -88,7 +88,7 @@ def command(
     \b
     Example:
       graphtape scan cassettes/ --baseline accepted.json
-    """
+    """  # noqa: D301 - click's mark for lines to leave alone
     policy = settings_of(ctx).policy()
     # Not before: PyYAML and vcrpy take longer to import than most files to scan.
     from graphtape.tape.baseline import Baseline  # noqa: PLC0415

@@ -15,7 +15,7 @@ FAKE_JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.eyJyZWRhY3RlZCI6dHJ1ZX0.REDACTED
 
 FAKE_KEY = "-----BEGIN PRIVATE KEY-----REDACTED-----END PRIVATE KEY-----"
 
-_MASKED = re.compile(r"\W{0,8}REDACTED(?:[0-9a-f]{16})?\W{0,8}")
+_MASKED = re.compile(r"\W{0,8}REDACTED(?:[0-9a-f]{16})?\W{0,8}(?:REDACTED\W{0,8}){0,16}")
 _FAKE = re.compile(r"REDACTED[0-9a-f]{16}")
 # Possessive throughout: what a run of letters has failed on once, it would fail on at each start.
 _RUN = re.compile(r"eyJ[A-Za-z0-9_-]*+")
