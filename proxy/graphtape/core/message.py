@@ -9,6 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
+HOP_BY_HOP = (
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+)
+"""Fields that end at each hop (RFC 9110 section 7.6.1, and those it took over from RFC 2616)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Headers:
     """Header fields in the order and letter case they arrived; names compare case-insensitively.
@@ -131,3 +145,14 @@ def media_type(headers: Headers) -> str:
 def is_json(media: str) -> bool:
     """Tell whether a media type holds JSON (RFC 6839 section 3.1 for the suffix)."""
     return media in {"application/json", "text/json"} or media.endswith("+json")
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """Leave out what concerns one connection only, and what its Connection field names."""
+    named = [
+        name.strip()
+        for value in headers.all("Connection")
+        for name in value.split(",")
+        if name.strip()
+    ]
+    return headers.without(*HOP_BY_HOP, *named)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
+from graphtape.core.message import end_to_end
 from graphtape.core.origin import off_graph_origin
 from graphtape.server.answer import Sent, break_off, respond
 from graphtape.server.incoming import decode_request
 from graphtape.server.relay import Tee, Untaped, relay
-from graphtape.server.upstream import end_to_end
 from graphtape.server.visit import marked
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from graphtape.core.errors import UpstreamError, UsageError
-from graphtape.core.message import Headers
+from graphtape.core.message import Headers, end_to_end
 from graphtape.server.corporate import CorporateProxies
 from graphtape.server.fault import SentOnceError, proxy_error, translated
 
@@ -30,19 +30,6 @@ if TYPE_CHECKING:
 
     from graphtape.server.incoming import Incoming
 
-HOP_BY_HOP = (
-    "Connection",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Connection",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-)
-"""Fields that end at each hop (RFC 9110 section 7.6.1, and those it took over from RFC 2616)."""
-
 MAX_LINE = 64 * 1024
 """Bytes of a request or header line: nextLinks and tokens outgrow aiohttp's 8,190."""
 
@@ -52,17 +39,6 @@ _LIVENESS = 0.5
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
-
-
-def end_to_end(headers: Headers) -> Headers:
-    """Leave out what concerns one connection only, and what its Connection field names."""
-    named = [
-        name.strip()
-        for value in headers.all("Connection")
-        for name in value.split(",")
-        if name.strip()
-    ]
-    return headers.without(*HOP_BY_HOP, *named)
 
 
 class _Everything:
@@ -307,6 +283,3 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         except OSError as exc:
             raise UsageError(f"--upstream-ca {ca_file!r} is no PEM file of roots: {exc}") from exc
     return context
-
-
-__all__ = ["HOP_BY_HOP", "MAX_LINE", "UpstreamAnswer", "UpstreamClient", "end_to_end"]

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from graphtape.core.coding import decode
 from graphtape.core.errors import CassetteError
-from graphtape.core.message import Headers, Interaction, Request, Response
+from graphtape.core.message import HOP_BY_HOP, Headers, Interaction, Request, Response
 from graphtape.core.origin import CLOUDS
 from graphtape.tape import entry
 from graphtape.tape.vcr_format import Cassette
@@ -28,18 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("graphtape")
 
-_NOT_FOR_THE_TAPE = (
-    "Connection",
-    "Content-Encoding",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Connection",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-)
+_NOT_FOR_THE_TAPE = (*HOP_BY_HOP, "Content-Encoding")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*):(?://([^/?#]*))?", re.IGNORECASE)
 _CHARSET = re.compile(r';\s*charset="?([^\s";]+)', re.IGNORECASE)
 _LOWEST_STATUS, _HIGHEST_STATUS = 200, 599  # an answer is a final one: no 101

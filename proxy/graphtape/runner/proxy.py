@@ -1,4 +1,4 @@
-"""Runs a proxy: cassettes, ports, upstream, and what is left to say at the end."""
+"""A proxy from cassettes and open ports to a saved cassette."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
-import sys
-import threading
-from concurrent.futures import Future
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
@@ -24,9 +19,10 @@ from graphtape.core.errors import CassetteError, UsageError
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
 from graphtape.core.session import Mode, Session
+from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import make_control
 from graphtape.server.handler import handle
-from graphtape.server.ports import Addresses, forget_dead, listen, serve, url_of
+from graphtape.server.ports import Addresses, listen, serve, url_of
 from graphtape.server.protocol import DataServer
 from graphtape.server.sessions import LiveSession, Sessions
 from graphtape.server.upstream import UpstreamClient
@@ -38,7 +34,8 @@ from graphtape.tape.store import open_cassette
 from graphtape.tape.vcr_format import Metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+    from collections.abc import Callable
     from types import TracebackType
 
     from graphtape.core.journal import Entry
@@ -46,7 +43,6 @@ if TYPE_CHECKING:
     from graphtape.settings import Settings
     from graphtape.tape.vcr_format import Cassette
 
-T = TypeVar("T")
 log = logging.getLogger("graphtape")
 
 GRACE = 10.0
@@ -300,7 +296,7 @@ class Proxy:
 
     async def _way_up(self, stack: AsyncExitStack) -> UpstreamClient:
         if self._upstream.name == "sandbox":
-            self._upstream = self._upstream.at(await _start_sandbox(stack))
+            self._upstream = self._upstream.at(await start_sandbox(stack))
         return await stack.enter_async_context(
             UpstreamClient(
                 connect_timeout=self.settings.connect_timeout,
@@ -309,135 +305,3 @@ class Proxy:
                 direct=self._upstream.name == "sandbox",
             )
         )
-
-
-async def _start_sandbox(stack: AsyncExitStack, address: str = "127.0.0.1:0") -> str:
-    """Serve a simulated tenant; return its URL."""
-    from graphtape.sandbox.app import make_app  # noqa: PLC0415 - only where one is wanted
-    from graphtape.sandbox.tenant import Tenant  # noqa: PLC0415 - likewise
-
-    sock = stack.enter_context(listen(address, "--listen"))
-    await serve(stack, web.AppRunner(make_app(Tenant()), access_log=None), sock)
-    return url_of(sock, address)
-
-
-@dataclass(slots=True, kw_only=True)
-class SandboxServer:
-    """The simulated tenant on a port of its own."""
-
-    settings: Settings
-    addresses: Addresses = field(init=False)
-    _stack: AsyncExitStack = field(init=False)
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            url = await _start_sandbox(stack, self.settings.listen)
-            self.addresses = Addresses(proxy=url, control=None)
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
-
-    def hurry(self) -> None:
-        """Do nothing: it never waits."""
-
-
-async def until_stopped(
-    server: Proxy | SandboxServer, *, on_ready: Callable[[Addresses], None], ready_file: str | None
-) -> None:
-    """Serve in the foreground until SIGINT or SIGTERM; a second one cuts what is in flight."""
-    ready = Path(ready_file) if ready_file is not None else None
-    if ready is not None:
-        forget_dead(ready)
-    stop = asyncio.Event()
-    async with server:
-        _on_signals(stop, server.hurry)
-        if ready is not None:
-            server.addresses.write(ready)
-        on_ready(server.addresses)
-        await stop.wait()
-
-
-def _on_signals(stop: asyncio.Event, hurry: Callable[[], None]) -> None:
-    def signalled() -> None:
-        if stop.is_set():
-            hurry()
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, signalled)
-        except NotImplementedError:  # Windows' loop has none
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled))
-
-
-class InThread:
-    """Serves in a thread of its own while the `with` block runs."""
-
-    def __init__(self, server: Proxy | SandboxServer) -> None:
-        """Take a server that isn't listening yet."""
-        self.server = server
-        self._ready: Future[Addresses] = Future()
-        self._stop: Callable[[], object] | None = None
-        self._thread = threading.Thread(target=self._run, name="graphtape", daemon=True)
-        self._error: BaseException | None = None
-
-    @property
-    def addresses(self) -> Addresses:
-        """Where it can be reached."""
-        return self._ready.result()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.result()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._stop is not None:
-            self._stop()
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            run(self._serve())
-        except BaseException as exc:  # noqa: BLE001 - raised again where the block ends
-            if self._ready.done():
-                self._error = exc
-            else:
-                self._ready.set_exception(exc)
-
-    async def _serve(self) -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        async with self.server:
-            self._stop = partial(loop.call_soon_threadsafe, stop.set)
-            self._ready.set_result(self.server.addresses)
-            await stop.wait()
-
-
-def run(main: Coroutine[object, object, T]) -> T:
-    """Run a coroutine on the fastest loop there is."""
-    factory = None
-    if sys.platform != "win32":
-        try:
-            import uvloop  # noqa: PLC0415 - where it exists
-        except ImportError:
-            pass
-        else:
-            factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
