@@ -149,15 +149,22 @@ def read_request(connection: socket.socket) -> bytes:
         if not more:
             return b""
         data += more
+
+    def rest() -> bytes:
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("the peer closed in the middle of a body")
+        return more
+
     head, _, body = data.partition(b"\r\n\r\n")
     lower = head.lower()
     if b"transfer-encoding: chunked" in lower:
         while not body.endswith(b"0\r\n\r\n"):
-            body += connection.recv(65536)
+            body += rest()
     elif b"content-length:" in lower:
         length = int(lower.split(b"content-length:")[1].split(b"\r\n")[0])
         while len(body) < length:
-            body += connection.recv(65536)
+            body += rest()
     return head + b"\r\n\r\n" + body
 
 

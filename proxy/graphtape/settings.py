@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from graphtape.core.errors import UsageError
-from graphtape.core.matching import MatchOptions
+from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
+from graphtape.core.path_template import PathTemplate
 from graphtape.core.position import Order
 from graphtape.core.redaction import Policy
+from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
 from graphtape.core.scenario import StatusRule
 from graphtape.core.session import Mode
 
@@ -56,6 +58,24 @@ class Address(msgspec.Struct, frozen=True):
         return f"{host}:{self.port}"
 
 
+class RouteMatching(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
+):
+    """A `[[matching.routes]]` table: what holds for some requests instead of for all.
+
+    Attributes:
+        path: Below the version; `{id}` is one segment, a last `/**` any number of them.
+        method: Of the requests; None for any.
+        match_on, ignore_body, ignore_query: As in Settings.
+    """
+
+    path: str
+    method: str | None = None
+    match_on: tuple[str, ...] = ()
+    ignore_body: tuple[str, ...] = ()
+    ignore_query: tuple[str, ...] = ()
+
+
 class Matching(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
 ):
@@ -63,9 +83,11 @@ class Matching(
 
     Attributes:
         reads: Last segments of POSTs that only read, beyond those Graphtape knows.
+        routes: Requests that are compared in a way of their own; the first that fits.
     """
 
     reads: tuple[str, ...] = ()
+    routes: tuple[RouteMatching, ...] = ()
 
 
 class Redaction(
@@ -106,6 +128,9 @@ class Settings(
         mode: How recording treats a cassette that exists.
         status: `VALUE`, `connect=VALUE` or `disconnect=VALUE`.
         order: How repeats of a request play.
+        retry_after: Seconds that each Retry-After replayed becomes, or `keep`.
+        fast: Whether no recorded or injected wait is longer than it must be.
+        freeze_time: Whether Date is replayed as recorded.
         match_on: What a request is compared by, in vcrpy's names.
         ignore_body: JSON paths or field names that don't take part in matching.
         ignore_query: Query names that don't take part in matching.
@@ -129,6 +154,9 @@ class Settings(
     mode: Literal["once", "new_episodes", "all"] = "once"
     status: tuple[str, ...] = ()
     order: Literal["position", "request"] = "position"
+    retry_after: Literal["keep"] | Annotated[int, msgspec.Meta(ge=0)] = "keep"
+    fast: bool = False
+    freeze_time: bool = False
     match_on: tuple[str, ...] = ()
     ignore_body: tuple[str, ...] = ()
     ignore_query: tuple[str, ...] = ()
@@ -151,13 +179,13 @@ class Settings(
         Raises:
             UsageError: A name in match-on isn't one.
         """
-        given = {"match_on": self.match_on} if self.match_on else {}
-        return MatchOptions(
+        options = MatchOptions(
             ignore_body=self.ignore_body,
             ignore_query=self.ignore_query,
             reads=self.matching.reads,
-            **given,
+            routes=tuple(_route(route, self.matching.reads) for route in self.matching.routes),
         )
+        return options.matching_on(self.match_on) if self.match_on else options
 
     def status_rules(self) -> tuple[StatusRule, ...]:
         """Return the rules `status` stands for.
@@ -166,6 +194,13 @@ class Settings(
             UsageError: One names another action, or no value.
         """
         return tuple(StatusRule.parse(text) for text in self.status)
+
+    def timing(self) -> Timing:
+        """Return what becomes of the times of recorded and injected answers."""
+        wait = FAST_RETRY_AFTER if self.fast else None
+        if self.retry_after != "keep":
+            wait = self.retry_after
+        return Timing(retry_after=wait, frozen=self.freeze_time)
 
     def policy(self) -> Policy:
         """Return what is redacted.
@@ -189,6 +224,21 @@ class Settings(
     def play_order(self, mode: Mode) -> Order:
         """Return the order repeats play in: vcrpy's own in vcrpy's recording modes."""
         return Order(self.order) if mode is Mode.NONE else Order.REQUEST
+
+
+def _route(route: RouteMatching, reads: tuple[str, ...]) -> Route:
+    try:
+        path = PathTemplate.parse(route.path)
+    except ValueError as exc:
+        raise UsageError(f"matching.routes: {exc}") from exc
+    options = MatchOptions(
+        ignore_body=route.ignore_body, ignore_query=route.ignore_query, reads=reads
+    )
+    return Route(
+        method=route.method.upper() if route.method else None,
+        path=path,
+        options=options.matching_on(route.match_on) if route.match_on else options,
+    )
 
 
 def load(

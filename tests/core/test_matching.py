@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphtape.core.errors import UsageError
+from graphtape.core.index import Index
 from graphtape.core.matching import (
-    Index,
     MatchOptions,
     key_of,
     writes,
@@ -318,7 +318,7 @@ def test_refuses_options_it_cannot_follow(
     options: dict[str, tuple[str, ...]], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        MatchOptions(**options)
+        MatchOptions(**options)  # type: ignore[arg-type] # the table's values are of those types
 
 
 def batch(*parts: object) -> Request:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphtape.core.matching import Index, Key, key_of
+from graphtape.core.index import BatchedKey, Index
+from graphtape.core.matching import Key, key_of
 from graphtape.core.message import Request
 from graphtape.core.position import AlreadyPlayed, Hit, How, Miss, NotRecorded, Order, Player
 
@@ -38,8 +39,18 @@ def asks(text: str) -> list[Ask]:
 
 
 def recorded(text: str) -> Index:
-    tape = asks(text)
-    return Index.of([ask.key for ask in tape], [ask.write for ask in tape])
+    """Index a tape; `s{a,p!}` is a batch named `s` with its parts."""
+    keys, writes, parts = [], [], {}
+    for number, word in enumerate(text.split()):
+        name, _, inside = word.rstrip("}").partition("{")
+        [ask] = asks(name)
+        batched = asks(inside.replace(",", " "))
+        keys.append(ask.key)
+        writes.append(ask.write)
+        parts[number] = [
+            BatchedKey(id=each.name, key=each.key, write=each.write) for each in batched
+        ]
+    return Index.of(keys, writes, parts)
 
 
 class Client:
@@ -67,7 +78,8 @@ class Client:
             case Hit():
                 self.player.played(found)
                 marks = {How.NEXT: "", How.REPEATED: "+", How.BEFORE: "<", How.AFTER: ">"}
-                return f"{found.index}{marks[found.how]}"
+                part = "" if found.part is None else f".{found.part}"
+                return f"{found.index}{part}{marks[found.how]}"
             case Miss():
                 return "-"
             case _:
@@ -368,3 +380,112 @@ def test_the_work_per_request_does_not_grow_with_the_tape() -> None:
     small, large = work_of(100), work_of(10_000)
     assert small[:2] == large[:2] == (requests, requests)
     assert large[2] - small[2] <= 3 * requests * math.log2(10_000 / 100)
+
+
+@pytest.mark.parametrize(
+    ("tape", "client", "answers"),
+    [
+        pytest.param("x!{a,p!} a", "p! a a", "0.p 0.a 1", id="parts-one-by-one"),
+        pytest.param("a x!{a,p!}", "a p! a", "0 1.p 1.a", id="a-part-stands-at-its-batchs-place"),
+        pytest.param("x!{a,p!} a", "x! a a", "0 1 1+", id="whole-plays-its-parts"),
+        pytest.param(
+            "x!{p!} x!{p!}", "p! x! p!", "0.p 1 -", id="a-batch-played-in-parts-is-played"
+        ),
+        pytest.param("x!{p!} x!{p!}", "x! p! x!", "0 1.p -", id="parts-of-a-batch-played-whole"),
+        pytest.param("x!{p!,q!} a b", "p! a q! a b", "0.p 1 0.q 1+ 2", id="two-writes-one-place"),
+        pytest.param("x{a,b} a", "x a a", "0 1 1+", id="reads-played-whole"),
+        pytest.param("x{a} x{a}", "a x x", "0.a 1 1+", id="reads-played-in-parts"),
+        pytest.param("x{a,b} a", "a x a", "0.a 0+ 1", id="partly-read-is-out-of-turn"),
+        pytest.param("a x{a} a", "a a a a", "0 1.a 2 2+", id="between-plain-ones"),
+        pytest.param("x{a,a}", "a a a", "0.a 0.a 0.a+", id="same-part-twice"),
+    ],
+)
+def test_batches_play_whole_or_in_parts(tape: str, client: str, answers: str) -> None:
+    assert Client(tape).play(client) == answers
+
+
+@pytest.mark.parametrize(
+    ("tape", "client", "answers"),
+    [
+        pytest.param("x{a,b} a x{a,b}", "a x a", "0.a 2 1", id="in-parts-then-whole"),
+        pytest.param("x{a,b} a", "x a a", "0 1 -", id="whole-then-parts"),
+    ],
+)
+def test_request_order_plays_each_part_once(tape: str, client: str, answers: str) -> None:
+    assert Client(tape, Order.REQUEST).play(client) == answers
+
+
+def test_parts_of_a_batch_are_reserved_one_by_one() -> None:
+    client = Client("x!{p!,q!} x!{p!,q!}")
+    p, q = client.hit("p!"), client.hit("q!")
+    other = client.hit("x!")
+    assert (p.index, q.index, other.index) == (0, 0, 1)
+    assert isinstance(client.find("p!"), Miss)
+    assert isinstance(client.find("x!"), Miss)
+
+
+def test_a_released_batch_gives_its_parts_back() -> None:
+    client = Client("x!{p!,q!}")
+    hit = client.hit("x!")
+    assert client.play("p!") == "-"
+    client.player.release(hit)
+    assert client.play("p! q! x!") == "0.p 0.q -"
+
+
+def test_a_batch_plays_whole_again_once_its_parts_are_released() -> None:
+    client = Client("x!{p!,q!}")
+    p, q = client.hit("p!"), client.hit("q!")
+    client.player.release(p)
+    assert isinstance(client.find("x!"), Miss)
+    client.player.release(q)
+    assert client.play("x! p!") == "0 -"
+
+
+def test_looking_ahead_moves_on_without_moving_the_tape() -> None:
+    client = Client(TAPE)
+    ahead = client.player.ahead()
+    hits = []
+    for ask in asks("s disconnect! s s"):
+        found = client.player.find(ask.key, write=ask.write, ahead=ahead)
+        assert isinstance(found, Hit)
+        hits.append(found)
+    assert [hit.index for hit in hits] == [0, 1, 2, 3]
+    assert client.player.position is None
+    assert client.play("s") == "0"
+    for hit in hits:
+        client.player.played(hit)
+    assert client.play("s") == "4"
+
+
+def test_looking_ahead_knows_what_has_played() -> None:
+    client = Client("a a a")
+    client.play("a")
+    [ask] = asks("a")
+    ahead = client.player.ahead()
+    found = client.player.find(ask.key, write=False, ahead=ahead)
+    assert isinstance(found, Hit)
+    assert found.index == 1
+
+
+def test_a_miss_names_interactions_where_batches_stand_before_them() -> None:
+    client = Client("x!{a,b} p!")
+    client.play("p!")
+    assert client.find("p!") == Miss(reason=AlreadyPlayed(index=1, recorded=1, position=1))
+
+
+@pytest.mark.parametrize(
+    ("client", "unused"),
+    [
+        pytest.param("x!", (2,), id="whole"),
+        pytest.param("p! q! a", (2,), id="in-parts"),
+        pytest.param("p! a", (0, 2), id="a-write-left"),
+        pytest.param("p! q!", (0, 1, 2), id="a-read-left"),
+        pytest.param("y", (0, 1), id="reads-whole"),
+        pytest.param("b c", (0, 1), id="reads-in-parts"),
+        pytest.param("b", (0, 1, 2), id="reads-in-part"),
+    ],
+)
+def test_an_unused_batch_is_one_with_parts_left(client: str, unused: tuple[int, ...]) -> None:
+    session = Client("x!{p!,a,q!} a y{b,c}")
+    session.play(client)
+    assert session.player.unused() == unused

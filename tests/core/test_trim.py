@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphtape.core.matching import Index, Key, key_of, writes_of
+from graphtape.core.index import Index
+from graphtape.core.matching import Key, key_of, writes_of
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.position import Hit, Player
 from graphtape.core.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim

@@ -21,6 +21,7 @@ _COMMANDS = (
     "diff",
     "convert",
     "trim",
+    "scenarios",
 )
 
 

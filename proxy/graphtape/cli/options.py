@@ -31,6 +31,24 @@ class _Commas(click.ParamType[str]):
     envvar_list_splitter = ","
 
 
+class RetryAfter(click.ParamType[str | int]):
+    """`keep`, or whole seconds: a fraction is no Retry-After, and some clients refuse it."""
+
+    name = "keep|seconds"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | int:
+        """Take what the settings take."""
+        if isinstance(value, int):
+            return value
+        if value.lower() == "keep":
+            return "keep"
+        if not value.isascii() or not value.isdigit():
+            self.fail(f"{value!r} is neither `keep` nor whole seconds, such as 0 or 30", param, ctx)
+        return int(value)
+
+
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
     """Declare an option with its variable: `--fail-on-unused` is GRAPHTAPE_FAIL_ON_UNUSED."""
     long = next(name for name in names if name.startswith("--")).partition("/")[0]

@@ -9,7 +9,7 @@ import click
 
 from graphtape import runner
 from graphtape.cli import serving
-from graphtape.cli.options import option, proxying, settings_of
+from graphtape.cli.options import RetryAfter, option, proxying, settings_of
 from graphtape.core.position import Order
 from graphtape.core.session import Mode
 
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     "order, each answer "
     "once.",
 )
+@option(
+    "--retry-after",
+    type=RetryAfter(),
+    metavar="keep|SECONDS",
+    help="What each Retry-After answered becomes; keep (the default): as recorded.",
+)
+@option(
+    "--fast",
+    is_flag=True,
+    help="No recorded or injected wait is longer than it must be: each Retry-After becomes the "
+    "smallest that every SDK heeds.",
+)
+@option("--freeze-time", is_flag=True, help="Date as recorded, instead of now.")
 @option("--fail-on-unused", is_flag=True, help="Exit 4 where interactions were never played.")
 @proxying
 @click.pass_context

@@ -2,91 +2,195 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from graphtape.core.graph import short
-from graphtape.core.message import media_type
+from graphtape.cli.table import Layout, Row, rows
+from graphtape.cli.transcript import transcript
+from graphtape.core.errors import UsageError
+from graphtape.core.matching import MatchOptions
+from graphtape.core.recording import Recording
+from graphtape.core.redaction import Redactor
 from graphtape.tape.store import open_cassette
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
-    from graphtape.core.message import Headers, Interaction
     from graphtape.tape.vcr_format import Cassette
+
+_STATUS = re.compile(r"[1-5](?:[0-9]{2}|xx)", re.IGNORECASE)
+_RANGE = re.compile(r"([0-9]*)(-?)([0-9]*)", re.ASCII)
+_ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filter:
+    """What is shown; an empty tuple lets everything by."""
+
+    methods: tuple[str, ...]
+    paths: tuple[str, ...]
+    statuses: tuple[str, ...]
+    ranges: tuple[tuple[int, int | None], ...]
+
+    def lets_by(self, row: Row) -> bool:
+        status = str(row.status)
+        return (
+            (not self.methods or row.method.upper() in self.methods)
+            and (not self.paths or any(_fits(row.path, glob) for glob in self.paths))
+            and (not self.statuses or not {status, f"{status[0]}xx"}.isdisjoint(self.statuses))
+            and (
+                not self.ranges
+                or any(
+                    first <= row.index and (last is None or row.index <= last)
+                    for first, last in self.ranges
+                )
+            )
+        )
 
 
 @click.command("show")
 @click.argument("cassette", type=click.Path(path_type=Path))
 @click.option("-v", "--verbose", is_flag=True, help="Headers and bodies too.")
-def command(cassette: Path, *, verbose: bool) -> None:
-    """Print the interactions of CASSETTE as a table."""
+@click.option("--method", "methods", metavar="NAME", multiple=True, help="Only these methods.")
+@click.option(
+    "--path",
+    "paths",
+    metavar="GLOB",
+    multiple=True,
+    help="Only these paths, with or without their query: '*/users/*'.",
+)
+@click.option("--status", "statuses", metavar="CODE", multiple=True, help="Only 404, or 4xx.")
+@click.option(
+    "--index", "indices", metavar="FROM-TO", multiple=True, help="Only 3, 3-10, 3- or -10."
+)
+@click.option("--no-pager", is_flag=True, help="Never page what is longer than the terminal.")
+def command(
+    cassette: Path,
+    *,
+    verbose: bool,
+    methods: tuple[str, ...],
+    paths: tuple[str, ...],
+    statuses: tuple[str, ...],
+    indices: tuple[str, ...],
+    no_pager: bool,
+) -> None:
+    """Print the interactions of CASSETTE, or of a HAR file, as a table.
+
+    A `>` marks a write, with which a new stretch of tape begins. `=2` says that the request is that
+    of interaction 2. On a terminal, long paths are cut in the middle and long tables go through
+    $PAGER. Filters may be repeated, or hold several values between commas.
+    """
+    wanted = _Filter(
+        methods=tuple(name.upper() for name in _split(methods)),
+        paths=tuple(glob.casefold() for glob in paths),
+        statuses=tuple(_status(code) for code in _split(statuses)),
+        ranges=tuple(_range(text) for text in _split(indices)),
+    )
     opened = open_cassette(cassette)
-    click.echo(_heading(cassette, opened))
-    rows = [_row(number, i) for number, i in enumerate(opened.interactions)]
-    titles = ("#", "method", "status", "bytes", "path")
-    widths = [max(len(row[n]) for row in [titles, *rows]) for n in range(len(titles))]
-    click.echo(_line(titles, widths))
-    for row, interaction in zip(rows, opened.interactions, strict=True):
-        click.echo(_line(row, widths))
-        if verbose:
-            click.echo("\n".join(_details(interaction)))
+    recording = Recording.of(
+        opened.interactions,
+        name=str(cassette),
+        redactor=Redactor(salt=_salt(opened)),
+        options=MatchOptions(),
+    )
+    shown = [row for row in rows(recording) if wanted.lets_by(row)]
+    heading = _heading(cassette, opened, len(shown))
+    _print(_blocks(heading, shown, recording, verbose=verbose), pager=not no_pager)
 
 
-def _heading(path: Path, cassette: Cassette) -> str:
-    count = f"{len(cassette.interactions)} interactions"
+def _split(values: Sequence[str]) -> list[str]:
+    return [piece.strip() for value in values for piece in value.split(",") if piece.strip()]
+
+
+def _status(code: str) -> str:
+    if not _STATUS.fullmatch(code):
+        raise UsageError(f"--status {code!r}: give a status such as 404, or a class such as 4xx")
+    return code.lower()
+
+
+def _range(text: str) -> tuple[int, int | None]:
+    found = _RANGE.fullmatch(text)
+    if found is None or not (found[1] or found[3]):
+        raise UsageError(f"--index {text!r}: give an index or a range: 3, 3-10, 3- or -10")
+    first = int(found[1] or 0)
+    if not found[2]:
+        return first, first
+    return first, int(found[3]) if found[3] else None
+
+
+def _fits(path: str, glob: str) -> bool:
+    # As most of Graph's paths, without regard to case.
+    path = path.casefold()
+    return fnmatchcase(path, glob) or fnmatchcase(path.partition("?")[0], glob)
+
+
+def _salt(cassette: Cassette) -> str:
+    own = cassette.metadata.salt if cassette.metadata is not None else ""
+    return os.environ.get("GRAPHTAPE_SALT") or own
+
+
+def _heading(path: Path, cassette: Cassette, shown: int) -> str:
+    size = len(cassette.interactions)
+    text = f"{path}: {size} {'interaction' if size == 1 else 'interactions'}"
     metadata = cassette.metadata
-    if metadata is None:
-        return f"{path}: {count}"
-    edited = ", edited since" if cassette.edited else ""
-    return f"{path}: {count}, recorded from {metadata.upstream} at {metadata.recorded_at}{edited}"
+    if metadata is not None:
+        edited = ", edited since" if cassette.edited else ""
+        text += f", recorded from {metadata.upstream} at {metadata.recorded_at}{edited}"
+    return text if shown == size else f"{text}; {shown} shown"
 
 
-def _row(number: int, interaction: Interaction) -> tuple[str, str, str, str, str]:
-    request, response = interaction.request, interaction.response
-    return (
-        str(number),
-        request.method,
-        str(response.status),
-        str(len(response.body)),
-        short(request.url),
-    )
+def _blocks(
+    heading: str, shown: Sequence[Row], recording: Recording, *, verbose: bool
+) -> Iterator[str]:
+    """Write everything, in pieces that end a line."""
+    yield heading + "\n"
+    if not shown:
+        return
+    layout = Layout.of(shown, shutil.get_terminal_size().columns if _on_terminal() else None)
+    yield layout.titles + "\n"
+    for start in range(0, len(shown), 1 if verbose else _ROWS_AT_ONCE):
+        lines = [
+            layout.line(row) for row in shown[start : start + (1 if verbose else _ROWS_AT_ONCE)]
+        ]
+        if verbose:
+            lines += transcript(recording.interactions[shown[start].index])
+        yield "\n".join(lines) + "\n"
 
 
-def _line(cells: tuple[str, str, str, str, str], widths: list[int]) -> str:
-    number, method, status, size, path = cells
-    path = "".join(char if char.isprintable() else repr(char)[1:-1] for char in path)
-    return (
-        f"{number:>{widths[0]}}  {method:<{widths[1]}}  {status:>{widths[2]}}  "
-        f"{size:>{widths[3]}}  {path}"
-    )
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
-def _details(interaction: Interaction) -> Iterable[str]:
-    request, response = interaction.request, interaction.response
-    yield from _message("> ", request.headers, request.body)
-    yield from _message("< ", response.headers, response.body)
-    yield ""
-
-
-def _message(mark: str, headers: Headers, body: bytes) -> Iterable[str]:
-    for line in (*(f"{name}: {value}" for name, value in headers), *_body(headers, body)):
-        # A cassette may hold anything: what steers a terminal is spelled out.
-        shown = "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
-        yield f"  {mark}{shown}"
-
-
-def _body(headers: Headers, body: bytes) -> list[str]:
-    if not body:
-        return []
+def _print(blocks: Iterator[str], *, pager: bool) -> None:
+    if pager and _on_terminal():
+        height = shutil.get_terminal_size().lines
+        known: list[str] = []
+        lines = 0
+        while lines < height and (block := next(blocks, None)) is not None:
+            known.append(block)
+            lines += block.count("\n")
+        if lines >= height:
+            click.echo_via_pager(chain(known, blocks))
+            return
+        blocks = iter(known)
     try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return [f"({len(body)} bytes of {media_type(headers) or 'no stated type'})"]
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False).splitlines()
-    except (ValueError, RecursionError):
-        return text.splitlines()
+        while piece := "".join(islice(blocks, _ROWS_AT_ONCE)):
+            click.echo(_writable(piece), nl=False)
+    except BrokenPipeError:
+        # The reader, `head` say, had enough. What is left in the buffer would fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _writable(text: str) -> str:
+    """Spell out what the output's encoding has no letters for."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

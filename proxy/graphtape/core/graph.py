@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from graphtape.core.message import Headers, Response
 from graphtape.core.origin import GRAPH_ROOTS
@@ -33,6 +33,8 @@ _READING_SEGMENT = re.compile(
     r"(?:\$?query|delta)\Z"
     r"|get|check|find|validate|translate|evaluate|calculate|search|preview|export"
 )
+# RFC 3986 appendix B; urlsplit raises on odd hosts.
+_PATH = re.compile(r"(?:[a-z][a-z0-9+.-]*://[^/?#]*)?([^?#]*)", re.IGNORECASE)
 _SIGN_IN_PATH = re.compile(r"/[^/]+/oauth2/(?:v2\.0/)?(?:token|devicecode|authorize)\Z")
 
 
@@ -43,7 +45,7 @@ def local_name(segment: str) -> str:
 
 def last_segment(url: str) -> str:
     """Return the action, function or key a URL ends in, decoded, without namespace or arguments."""
-    segment = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
+    segment = unquote(path_of(url).rstrip("/").rpartition("/")[2])
     return local_name(segment).partition("(")[0]
 
 
@@ -55,9 +57,15 @@ def short(url: str) -> str:
     return url
 
 
+def path_of(url: str) -> str:
+    """Return the path of a URL, or of a reference to one, as it is written."""
+    found = _PATH.match(url)
+    return found[1] if found else ""
+
+
 def is_sign_in(url: str) -> bool:
     """Tell whether a URL is one of the token endpoints of Entra ID."""
-    return _SIGN_IN_PATH.search(urlsplit(url).path) is not None
+    return _SIGN_IN_PATH.search(path_of(url)) is not None
 
 
 def only_reads(method: str, url: str) -> bool:

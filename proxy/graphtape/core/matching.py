@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from graphtape.core.body import canonical_body, ignored_paths, json_of, pairs_of
@@ -15,12 +15,14 @@ from graphtape.core.errors import UsageError
 from graphtape.core.graph import last_segment, local_name, only_reads
 from graphtape.core.message import Headers, media_type
 from graphtape.core.origin import GRAPH_HOSTS
+from graphtape.core.path_template import below_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from graphtape.core.body import Json, Pairs
     from graphtape.core.message import Interaction, Request
+    from graphtape.core.path_template import PathTemplate
 
 
 GRAPH_PLACE = "Graph"
@@ -75,6 +77,7 @@ class MatchOptions:
             (`$.displayName`, `settings[*].name`), or at any depth (`displayName`, `$..name`).
         ignore_query: Decoded names of query parameters left out.
         reads: Shell patterns for the last path segment of more POSTs that only read.
+        routes: Where other options hold; the first that fits.
 
     Raises:
         UsageError: A name or path is unknown, or two options contradict each other.
@@ -90,6 +93,7 @@ class MatchOptions:
     ignore_body: tuple[str, ...] = ()
     ignore_query: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
 
     def __post_init__(self) -> None:
         valid = ", ".join(Aspect)
@@ -104,9 +108,35 @@ class MatchOptions:
             raise UsageError("'uri' compares the whole URL: match on 'query' to use ignore_query")
         ignored_paths(self.ignore_body)
 
+    def at(self, request: Request) -> MatchOptions:
+        """Return the options that hold for a request."""
+        if not self.routes:
+            return self
+        segments = below_version(request.url)
+        method = request.method.upper()
+        for route in self.routes:
+            if route.method in {None, method} and route.path.matches(segments):
+                return route.options
+        return self
+
     def matching_on(self, names: Sequence[str]) -> MatchOptions:
         """Match on other aspects, by vcrpy's names."""
         return replace(self, match_on=tuple(names))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Requests that are compared in a way of their own.
+
+    Attributes:
+        method: Upper case; None for any.
+        path: Below the version.
+        options: Instead of those around.
+    """
+
+    method: str | None
+    path: PathTemplate
+    options: MatchOptions
 
 
 DEFAULT = MatchOptions()
@@ -134,6 +164,7 @@ class Key(NamedTuple):
 
 def key_of(request: Request, options: MatchOptions = DEFAULT) -> Key:
     """Make the key of a request that is redacted already."""
+    options = options.at(request)
     asked = options.match_on
     found = _URL.match(request.url)
     scheme, authority, raw_path, raw_query = found.groups("") if found else ("", "", "", "")
@@ -204,33 +235,6 @@ def _body(request: Request, options: MatchOptions) -> bytes:
     if len(body) <= _LONGEST_BODY_IN_KEY:
         return body
     return b"blake2b:" + blake2b(body, digest_size=32).hexdigest().encode()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """Where on a tape each key is answered; built once and shared by every session.
-
-    Attributes:
-        answers: Per key the indices of its interactions, ascending.
-        writes: The indices of interactions that write, ascending: the barriers.
-        size: How many interactions the tape holds.
-    """
-
-    answers: Mapping[Key, Sequence[int]]
-    writes: Sequence[int]
-    size: int
-
-    @classmethod
-    def of(cls, keys: Sequence[Key], writes: Sequence[bool]) -> Self:
-        """Index a tape by the key of each interaction, and by whether it writes."""
-        answers: dict[Key, list[int]] = {}
-        for index, key in enumerate(keys):
-            answers.setdefault(key, []).append(index)
-        return cls(
-            answers={key: tuple(indices) for key, indices in answers.items()},
-            writes=tuple(index for index, write in enumerate(writes) if write),
-            size=len(keys),
-        )
 
 
 def writes_of(interactions: Iterable[Interaction], options: MatchOptions = DEFAULT) -> list[bool]:

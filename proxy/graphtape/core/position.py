@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from graphtape.core.stretch import Stretch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from graphtape.core.matching import Index, Key
+    from graphtape.core.index import Index
+    from graphtape.core.matching import Key
 
 
 class Order(StrEnum):
@@ -44,12 +47,17 @@ class Hit:
 
     Attributes:
         index: Of its interaction on the tape.
+        part: Id of the part that answers, where the interaction is a `$batch` and the request
+            asks for no batch.
+        slot: Of the answer, as the index numbers them.
         how: How it was come by.
-        answers: All indices of its key, as the index holds them.
+        answers: All slots of its key, as the index holds them.
         reserved: Whether nobody else is given it, until it is released.
     """
 
     index: int
+    part: str | None
+    slot: int
     how: How
     answers: Sequence[int]
     reserved: bool
@@ -89,27 +97,13 @@ class Player:
     costs a dict lookup and a few bisections however long the tape is.
     """
 
-    __slots__ = (
-        "_cursors",
-        "_freed",
-        "_high",
-        "_index",
-        "_low",
-        "_order",
-        "_played",
-        "_position",
-        "_reserved",
-        "_taken",
-    )
+    __slots__ = ("_freed", "_index", "_order", "_passed", "_played", "_reserved", "_stretch")
 
-    _cursors: dict[int, int]  # first index of a key: its last index played in this stretch
-    _taken: dict[int, int]  # first index of a key: how many of its answers were ever reserved
-    _freed: dict[int, list[int]]  # first index of a key: a heap of its released answers
+    _passed: dict[int, int]  # first slot of a key: how many of its answers were looked at
+    _freed: dict[int, list[int]]  # first slot of a key: a heap of its released answers
     _reserved: set[int]
     _played: set[int]
-    _position: int | None
-    _low: int  # the stretch: from here
-    _high: int  # up to, not including, here
+    _stretch: Stretch
 
     def __init__(self, index: Index, *, order: Order = Order.POSITION) -> None:
         self._index = index
@@ -119,97 +113,175 @@ class Player:
     @property
     def position(self) -> int | None:
         """Index of the write most recently played; None before the first."""
-        return self._position
+        slot = self._stretch.position
+        return None if slot is None else self._index.interactions[slot]
 
     def rewind(self) -> None:
         """Go back to the start. What is on its way to a client counts for nothing any more."""
-        self._cursors = {}
-        self._taken = {}
+        self._passed = {}
         self._freed = {}
         self._reserved = set()
         self._played = set()
-        self._position = None
-        self._low = 0
-        self._high = self._index.writes[0] if self._index.writes else self._index.size
+        self._stretch = Stretch(self._index)
 
-    def find(self, key: Key, *, write: bool) -> Hit | Miss:
+    def ahead(self) -> Stretch:
+        """Return where the tape stands, to find answers one after another before any goes out."""
+        return self._stretch.ahead()
+
+    def find(self, key: Key, *, write: bool, ahead: Stretch | None = None) -> Hit | Miss:
         """Find the answer to a request.
 
         A write's answer is reserved, in request order a read's too: two at the same time get
         different ones. The caller ends it with `played` or `release`.
+
+        Args:
+            key: What is asked.
+            write: Whether it may change the tenant.
+            ahead: Where the tape is to stand for it, in place of where it does; moves on as if
+                the answer had played.
         """
         answers = self._index.answers.get(key)
         if answers is None:
             return Miss(reason=NotRecorded())
+        stretch = self._stretch if ahead is None else ahead
         if write or self._order is Order.REQUEST:
-            return self._reserve(answers)
-        return self._read(answers)
+            found = self._reserve(answers)
+        else:
+            found = self._read(answers, stretch)
+        if ahead is not None and isinstance(found, Hit):
+            self._pass(found, ahead)
+        return found
 
     def _reserve(self, answers: Sequence[int]) -> Hit | Miss:
-        name = answers[0]
-        if freed := self._freed.get(name):
-            index = heappop(freed)
-        else:
-            taken = self._taken.get(name, 0)
-            if taken == len(answers):
-                reason = AlreadyPlayed(index=answers[-1], recorded=taken, position=self._position)
-                return Miss(reason=reason)
-            self._taken[name] = taken + 1
-            index = answers[taken]
-        self._reserved.add(index)
-        return Hit(index=index, how=How.NEXT, answers=answers, reserved=True)
+        slot = self._next_free(answers)
+        if slot is None:
+            last = self._index.interactions[answers[-1]]
+            reason = AlreadyPlayed(index=last, recorded=len(answers), position=self.position)
+            return Miss(reason=reason)
+        self._reserved.update(self._claims(slot))
+        return self._hit(slot, How.NEXT, answers, reserved=True)
 
-    def _read(self, answers: Sequence[int]) -> Hit:
-        start = bisect_left(answers, self._low)
-        end = bisect_left(answers, self._high, start)
+    def _next_free(self, answers: Sequence[int]) -> int | None:
+        """Return the first answer that is still to be had; each is passed over but once."""
+        name = answers[0]
+        freed = self._freed.get(name, [])
+        while freed:
+            if self._free(slot := heappop(freed)):
+                return slot
+        passed = self._passed.get(name, 0)
+        while passed < len(answers):
+            slot = answers[passed]
+            passed += 1
+            self._passed[name] = passed
+            if self._free(slot):
+                return slot
+        return None
+
+    def _free(self, slot: int) -> bool:
+        # Of a batch that plays whole nothing may have played in parts, nor the other way round.
+        claims = self._claims(slot)
+        return self._reserved.isdisjoint(claims) and self._played.isdisjoint(claims)
+
+    def _claims(self, slot: int) -> tuple[int, ...]:
+        """Return what is reserved together: with a batch, those of its parts that play once."""
+        parts = self._index.batches.get(slot, ())
+        once = self._order is Order.REQUEST
+        return (slot, *(part for part in parts if once or self._index.parts[part].write))
+
+    def _read(self, answers: Sequence[int], stretch: Stretch) -> Hit:
+        start, end = stretch.inside(answers)
         if start == end:
             at, how = (start - 1, How.BEFORE) if start else (end, How.AFTER)
         else:
             at, how = start, How.NEXT
-            last = self._cursors.get(answers[0])
+            last = stretch.cursor(answers)
             if last is not None:
                 at = bisect_right(answers, last, start, end)
                 if at == end:
                     at, how = end - 1, How.REPEATED
-        return Hit(index=answers[at], how=how, answers=answers, reserved=False)
+        slot = answers[at]
+        if how is How.NEXT and self._in_parts(slot, stretch):
+            how = How.REPEATED
+        return self._hit(slot, how, answers, reserved=False)
+
+    def _in_parts(self, batch: int, stretch: Stretch) -> bool:
+        """Tell whether a client has seen a part of a batch in this stretch, or what came later."""
+        lines = self._index.lines
+        cursors = (
+            (part, stretch.cursor(lines[part])) for part in self._index.batches.get(batch, ())
+        )
+        return any(cursor is not None and cursor >= part for part, cursor in cursors)
+
+    def _hit(self, slot: int, how: How, answers: Sequence[int], *, reserved: bool) -> Hit:
+        part = self._index.parts.get(slot)
+        return Hit(
+            index=self._index.interactions[slot],
+            part=None if part is None else part.id,
+            slot=slot,
+            how=how,
+            answers=answers,
+            reserved=reserved,
+        )
 
     def played(self, hit: Hit) -> None:
         """Say that an answer went out whole. A write moves the position to where it stands."""
-        index = hit.index
-        if not hit.reserved:
-            self._played.add(index)
-            # Else it was taken from outside, or a write has moved on while it was on its way.
-            if self._low <= index < self._high:
-                name = hit.answers[0]
-                self._cursors[name] = max(index, self._cursors.get(name, index))
-        elif index in self._reserved:
-            self._reserved.remove(index)
-            self._played.add(index)
-            if self._order is Order.POSITION:
-                self._move(index)
+        slot = hit.slot
+        if hit.reserved:
+            if slot not in self._reserved:
+                return
+            self._reserved.difference_update(self._claims(slot))
+        self._played.add(slot)
+        self._played.update(self._index.batches.get(slot, ()))
+        self._pass(hit, self._stretch)
+        part = self._index.parts.get(slot)
+        if part is not None and self._played.issuperset(self._index.batches[part.batch]):
+            self._played.add(part.batch)
+            self._stretch.note(part.batch, self._index.lines[part.batch])
 
-    def _move(self, write: int) -> None:
-        following = bisect_right(self._index.writes, write)
-        writes = self._index.writes
-        self._position = write
-        self._low = write  # included: the reads of a batch that writes stand at its place
-        self._high = writes[following] if following < len(writes) else self._index.size
-        # A write plays once, so that no stretch is entered twice: what was played in this one
-        # already was taken from outside, and plays again now that it is reached.
-        self._cursors.clear()
+    def _pass(self, hit: Hit, stretch: Stretch) -> None:
+        """Go to where an answer leaves the tape."""
+        if self._order is Order.REQUEST:
+            return
+        part = self._index.parts.get(hit.slot)
+        if hit.reserved:
+            stretch.move(hit.slot if part is None else part.batch)
+        else:
+            stretch.note(hit.slot, hit.answers)
+        for slot in self._index.batches.get(hit.slot, ()):
+            if not self._index.parts[slot].write:
+                stretch.note(slot, self._index.lines[slot])
 
     def release(self, hit: Hit) -> None:
         """Give an answer back that didn't go out whole."""
-        if hit.index in self._reserved:
-            self._reserved.remove(hit.index)
-            heappush(self._freed.setdefault(hit.answers[0], []), hit.index)
+        if hit.slot not in self._reserved:
+            return
+        claims = self._claims(hit.slot)
+        self._reserved.difference_update(claims)
+        for slot in claims:
+            self._free_again(slot, hit.answers if slot == hit.slot else self._index.lines[slot])
+        part = self._index.parts.get(hit.slot)
+        if part is not None:  # the batch can play whole again
+            self._free_again(part.batch, self._index.lines[part.batch])
+
+    def _free_again(self, slot: int, answers: Sequence[int]) -> None:
+        heappush(self._freed.setdefault(answers[0], []), slot)
 
     def unused(self) -> tuple[int, ...]:
-        """Return the indices of writes never played, and all indices of reads never asked."""
-        writes = set(self._index.writes)
-        unused: list[int] = []
-        for answers in self._index.answers.values():
-            left = [index for index in answers if index not in self._played]
+        """Return the indices of writes never played, and all indices of reads never asked.
+
+        A batch counts as what is left of its parts.
+        """
+        index = self._index
+        writes = {*index.writes, *(slot for slot, part in index.parts.items() if part.write)}
+        idle: set[int] = set()
+        for answers in index.answers.values():
+            left = [slot for slot in answers if slot not in self._played]
             asked = len(left) < len(answers)
-            unused += (index for index in left if index in writes or not asked)
-        return tuple(sorted(unused))
+            idle.update(slot for slot in left if slot in writes or not asked)
+        unused = (
+            slot
+            for slot in idle
+            if slot not in index.parts
+            and (slot not in index.batches or not idle.isdisjoint(index.batches[slot]))
+        )
+        return tuple(sorted(index.interactions[slot] for slot in unused))

@@ -6,15 +6,19 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from graphtape.core.batch import FIRST_FAILURE, in_order, is_batch, parts_of
+from graphtape.core.errors import RequestError
 from graphtape.core.journal import Journal
 from graphtape.core.position import Hit, How, Miss, Order, Player
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from graphtape.core.batch import Part
     from graphtape.core.message import Request, Response
     from graphtape.core.recording import Recording
     from graphtape.core.scenario import StatusRule
+    from graphtape.core.stretch import Stretch
 
 
 class Mode(enum.StrEnum):
@@ -31,7 +35,7 @@ class Replay:
     """Answer from the tape.
 
     Attributes:
-        index: Of the interaction on its own tape, from 0.
+        index: Of the interaction on its own tape, from 0; `hit.part` names the part of a batch.
         how: In its turn, again, or from outside its stretch.
     """
 
@@ -65,7 +69,47 @@ class Refuse:
     misses: tuple[tuple[Recording, Miss], ...]
 
 
-Plan = Replay | Forward | Inject | Refuse
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedDependency:
+    """Ask nobody: a part this one depends on failed.
+
+    Attributes:
+        on: Id of that part.
+    """
+
+    on: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assemble:
+    """Answer a batch from what answers its parts.
+
+    Attributes:
+        parts: In the order they were asked in.
+        found: By the id of a part, what answers it; in the order they are to play.
+    """
+
+    parts: tuple[Part, ...]
+    found: Mapping[str, Replay | Refuse | FailedDependency]
+
+    @property
+    def replays(self) -> tuple[Replay, ...]:
+        """The answers from tape, in the order they are to play."""
+        return tuple(each for each in self.found.values() if isinstance(each, Replay))
+
+    @property
+    def misses(self) -> bool:
+        """Whether nothing recorded answers one of the parts."""
+        return any(isinstance(each, Refuse) for each in self.found.values())
+
+    @property
+    def index(self) -> int | None:
+        """Of the one interaction that all answers are from; None where they aren't from one."""
+        places = {(id(each.deck), each.index) for each in self.replays}
+        return self.replays[0].index if len(places) == 1 else None
+
+
+Plan = Replay | Assemble | Forward | Inject | Refuse
 
 
 @dataclass(slots=True)
@@ -104,7 +148,7 @@ class Session:
         id: str = "default",  # noqa: A002 - the control API's own word
     ) -> Session:
         """Open a session over loaded cassettes."""
-        decks = (Deck(recording, Player(recording.index, order=order)) for recording in recordings)
+        decks = (Deck(each, Player(each.playable, order=order)) for each in recordings)
         return cls(id=id, mode=mode, decks=tuple(decks), rules=rules)
 
     @property
@@ -127,26 +171,72 @@ class Session:
         """Decide where the answer to a request comes from.
 
         A write that is planned is reserved: the caller says `played` or `release`.
+
+        Raises:
+            RequestError: It is a batch that Graph would refuse.
         """
         if not self.plays and self.forwards:
             return Forward()
         found = self._find(request)
-        if isinstance(found, Replay):
-            return found
-        return Forward() if self.forwards else Refuse(misses=found)
+        # A batch whose answer isn't in its turn may have newer ones to its parts.
+        if is_batch(request) and not (isinstance(found, Replay) and found.how is How.NEXT):
+            return self._plan_batch(request, found if isinstance(found, Replay) else None)
+        if isinstance(found, Refuse):
+            return Forward() if self.forwards else found
+        return found
 
-    def _find(self, request: Request) -> Replay | tuple[tuple[Recording, Miss], ...]:
-        """Ask each cassette: the first with an unplayed answer, else the first that has the key."""
+    def _plan_batch(self, request: Request, whole: Replay | None) -> Plan:
+        """Answer a batch part by part; as it was recorded, or not at all, where that fails.
+
+        Args:
+            request: Of the batch.
+            whole: The answer to the same batch out of its turn: nothing is reserved for it.
+        """
+        try:
+            parts = parts_of(request)
+        except RequestError:
+            if whole is None and not self.forwards:
+                raise
+            return whole or Forward()
+        plan = Assemble(parts=parts, found=self._find_parts(parts))
+        if whole is not None and (plan.misses or _is_all_from(whole, plan)):
+            self.release(plan)
+            return whole
+        if plan.misses and self.forwards:
+            self.release(plan)
+            return Forward()
+        return plan
+
+    def _find_parts(self, parts: tuple[Part, ...]) -> dict[str, Replay | Refuse | FailedDependency]:
+        """Find an answer to each part, as if those before it had played already."""
+        ahead = tuple(deck.player.ahead() for deck in self.decks)
+        found: dict[str, Replay | Refuse | FailedDependency] = {}
+        for part in in_order(parts):
+            failed = next((needed for needed in part.after if _fails(found[needed])), None)
+            if failed is not None:
+                found[part.id] = FailedDependency(on=failed)
+            else:
+                found[part.id] = self._find(part.request, ahead)
+        return found
+
+    def _find(self, request: Request, ahead: tuple[Stretch, ...] | None = None) -> Replay | Refuse:
+        """Ask each cassette: the first with an unplayed answer, else the first that has the key.
+
+        Args:
+            request: To be answered.
+            ahead: By cassette, where its tape is to stand in place of where it does; moves on.
+        """
         second: Replay | None = None
         misses: list[tuple[Recording, Miss]] = []
-        for deck in self.decks:
+        for number, deck in enumerate(self.decks):
             recording = deck.recording
             asked = recording.ask(request)
-            found = deck.player.find(asked.key, write=asked.write)
+            stretch = ahead[number] if ahead is not None else None
+            found = deck.player.find(asked.key, write=asked.write, ahead=stretch)
             match found:
                 case Hit():
                     replay = Replay(
-                        answer=recording.answer(found.index, asked),
+                        answer=recording.answer(found, asked),
                         index=found.index,
                         how=found.how,
                         deck=deck,
@@ -159,15 +249,17 @@ class Session:
                     misses.append((recording, found))
                 case _:
                     assert_never(found)
-        return second or tuple(misses)
+        return second or Refuse(misses=tuple(misses))
 
-    def played(self, plan: Replay) -> None:
+    def played(self, plan: Replay | Assemble) -> None:
         """Say that an answer went out whole."""
-        plan.deck.player.played(plan.hit)
+        for replay in plan.replays if isinstance(plan, Assemble) else (plan,):
+            replay.deck.player.played(replay.hit)
 
-    def release(self, plan: Replay) -> None:
+    def release(self, plan: Replay | Assemble) -> None:
         """Say that an answer didn't go out whole, so that it can play again."""
-        plan.deck.player.release(plan.hit)
+        for replay in plan.replays if isinstance(plan, Assemble) else (plan,):
+            replay.deck.player.release(replay.hit)
 
     def bend(self, answer: Response, *, to: Request) -> Response:
         """Return an answer of tape or upstream as the session's rules want it."""
@@ -179,3 +271,13 @@ class Session:
         """Return, by cassette, the indices of writes never played and of reads never asked for."""
         by_cassette = {deck.recording.name: deck.player.unused() for deck in self.decks}
         return {name: unused for name, unused in by_cassette.items() if unused}
+
+
+def _fails(found: Replay | Refuse | FailedDependency) -> bool:
+    return not isinstance(found, Replay) or found.answer.status >= FIRST_FAILURE
+
+
+def _is_all_from(whole: Replay, plan: Assemble) -> bool:
+    """Tell whether taking a batch apart gives nothing but its own parts again."""
+    own = (whole.deck.player, whole.index)
+    return all((each.deck.player, each.index) == own for each in plan.replays)

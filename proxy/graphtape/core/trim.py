@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from graphtape.core.body import Json
-    from graphtape.core.matching import Index, Key
+    from graphtape.core.index import Index
+    from graphtape.core.matching import Key
     from graphtape.core.message import Headers, Interaction, Response
 
 _VOLATILE = frozenset(
@@ -155,6 +156,9 @@ def _repeats(
                 yield Repeat(index=number, of=known[0])
             else:
                 latest[key] = number, answer
+        else:
+            # Its parts may have told the client of a state that a poll before it hadn't.
+            latest.clear()
 
 
 def _keys(index: Index) -> Iterator[Key]:

@@ -34,8 +34,8 @@ from graphtape.tape.store import open_cassette
 from graphtape.tape.vcr_format import Metadata
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from graphtape.core.journal import Entry
@@ -139,11 +139,14 @@ class Proxy:
             client=client,
             max_body=self.settings.max_body,
             on_entry=self.on_entry,
+            timing=self.settings.timing(),
         )
         server = DataServer(partial(handle, gate=self._gate))
         # What is in flight is seen to by `_settle`; what is left after it is cut.
         await serve(stack, web.ServerRunner(server, shutdown_timeout=0.1), data)
-        await serve(stack, web.AppRunner(make_control(), access_log=None), control)
+        await serve(
+            stack, web.AppRunner(make_control(self._gate.sessions), access_log=None), control
+        )
         self.addresses = Addresses(
             proxy=url_of(data, self.settings.listen),
             control=url_of(control, self.settings.control),
@@ -181,7 +184,7 @@ class Proxy:
 
     async def _settle(self) -> None:
         """Give requests in flight time to end, and say so where it takes any."""
-        self._gate.closing = True
+        self._gate.closing.set()
         if not self._gate.visits:
             return
         count = len(self._gate.visits)
@@ -220,7 +223,11 @@ class Proxy:
             salt = self._salt(self.cassettes[0], cassettes[0])
             clean = Redactor(salt=salt, policy=settings.policy())
         recorder = self._recorder(cassettes[0], clean.salt) if session.forwards else None
-        self._live = LiveSession(play=session, clean=clean, recorder=recorder)
+        saved: dict[str, str] = {}
+        for cassette in reversed(cassettes):
+            if cassette is not None and cassette.metadata is not None:
+                saved.update(cassette.metadata.variables)
+        self._live = LiveSession(play=session, clean=clean, recorder=recorder, saved=saved)
         self.outcome = Outcome(session=session, recordings=recordings)
 
     def _open(self, path: Path, stack: ExitStack) -> Cassette | None:

@@ -78,7 +78,12 @@ def break_off(http: BaseRequest) -> Sent:
 
 
 class LastByte:
-    """What is held back of an answer until it has been remembered."""
+    """What is held back of an answer until it has been remembered.
+
+    Attributes:
+        gone: Whether the client isn't getting the rest: the answer is not whole.
+        keep_alive: Whether the connection is for another request.
+    """
 
     def __init__(self, http: BaseRequest) -> None:
         """Hold nothing yet."""
@@ -121,16 +126,29 @@ class LastByte:
         return Sent(status, keep_alive=self.keep_alive and not self.gone)
 
 
+def bodyless(http: BaseRequest, outgoing: Outgoing) -> bool:
+    """Tell whether the answer has no body, whatever its fields say (RFC 9112 section 6.3)."""
+    return http.method == "HEAD" or outgoing.status in _NO_BODY
+
+
 @asynccontextmanager
-async def respond(http: BaseRequest, outgoing: Outgoing) -> AsyncIterator[LastByte]:
+async def respond(
+    http: BaseRequest, outgoing: Outgoing, *, last: LastByte | None = None
+) -> AsyncIterator[LastByte]:
     """Write an answer but for its last byte, which goes out when what is yielded is called.
 
     A client that leaves doesn't stop it: what upstream still sends is read to its end, since it
     happened and belongs on the tape.
+
+    Args:
+        http: What is answered.
+        outgoing: The answer.
+        last: Ends it in another way than it should end.
     """
-    last = LastByte(http)
+    if last is None:
+        last = LastByte(http)
     body = outgoing.body
-    empty = http.method == "HEAD" or outgoing.status in _NO_BODY
+    empty = bodyless(http, outgoing)
     head = _head(http, outgoing, last, empty=empty)
     if isinstance(body, bytes):
         last.hold(head if empty else head + body)

@@ -132,7 +132,8 @@ def _reason(exc: BaseException) -> str:
         case aiohttp.ClientHttpProxyError():
             text = f"{exc.status} {exc.message}"
         case aiohttp.ClientResponseError() | HttpProcessingError():
-            text = exc.message
+            # What follows quotes the line that can't be read, and with it a cookie or a token.
+            text = exc.message.partition(":\n")[0]
         case aiohttp.ClientConnectorCertificateError():
             text = str(exc.certificate_error)
         case aiohttp.ClientConnectorSSLError():

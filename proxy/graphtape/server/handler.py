@@ -7,12 +7,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, assert_never
 
+from graphtape.core.batch import FAILED_DEPENDENCY, joined
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.message import Headers, Request
 from graphtape.core.miss import explain
-from graphtape.core.session import Forward, Inject, Refuse, Replay
+from graphtape.core.session import Assemble, FailedDependency, Forward, Inject, Refuse, Replay
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
+from graphtape.server.cors import is_preflight, leave
 from graphtape.server.errors import own_error
 from graphtape.server.forwarding import forward
 from graphtape.server.incoming import arrive, read_body
@@ -21,6 +23,7 @@ from graphtape.server.visit import Visit, marked, refreshed
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
+    from graphtape.core.message import Response
     from graphtape.server.visit import Gate
 
 MISS_STATUS = 599
@@ -74,10 +77,13 @@ async def _serve(visit: Visit) -> Sent:
     match plan:
         case Replay():
             return await _replay(visit, plan)
+        case Assemble():
+            return await _assemble(visit, plan)
         case Forward():
             return await forward(visit)
         case Inject():
-            last_byte = await visit.answer(plan.answer, Source.INJECTED)
+            answer = refreshed(plan.answer, visit.request, gate.timing)
+            last_byte = await visit.answer(answer, Source.INJECTED)
             return last_byte.sent(plan.answer.status)
         case Refuse():
             return await _miss(visit, plan)
@@ -94,7 +100,7 @@ def _continue(http: BaseRequest) -> None:
 
 async def _replay(visit: Visit, plan: Replay) -> Sent:
     play = visit.session.play
-    response = refreshed(play.bend(plan.answer, to=visit.request), visit.request)
+    response = refreshed(play.bend(plan.answer, to=visit.request), visit.request, visit.gate.timing)
     whole = False
     try:
         last_byte = await visit.answer(response, Source.REPLAYED, index=plan.index)
@@ -107,9 +113,59 @@ async def _replay(visit: Visit, plan: Replay) -> Sent:
     return last_byte.sent(response.status)
 
 
-async def _miss(visit: Visit, plan: Refuse) -> Sent:
-    message = visit.session.clean.text(explain(visit.request, plan.misses))
+async def _assemble(visit: Visit, plan: Assemble) -> Sent:
+    """Answer a batch part by part; it counts as missed where one part is."""
+    play = visit.session.play
+    response, missed = _assembled(visit, plan)
+    response = refreshed(play.bend(response, to=visit.request), visit.request, visit.gate.timing)
+    source = Source.MISSED if missed else Source.REPLAYED
+    whole = False
+    try:
+        last_byte = await visit.answer(response, source, index=plan.index, note="\n".join(missed))
+        whole = not last_byte.gone
+    finally:
+        if whole:
+            play.played(plan)
+        else:
+            play.release(plan)
+    return last_byte.sent(response.status)
+
+
+def _assembled(visit: Visit, plan: Assemble) -> tuple[Response, list[str]]:
+    """Return the answer to a batch, and why parts of it have none."""
+    answers: dict[str, Response] = {}
+    missed: list[str] = []
+    for part in plan.parts:
+        found, asked = plan.found[part.id], part.request
+        match found:
+            case Replay():
+                answers[part.id] = found.answer
+            case Refuse():
+                why = _why(visit, asked, found)
+                answers[part.id] = own_error(asked, "GraphtapeMiss", why, status=MISS_STATUS)
+                missed.append(f"part {part.id!r}: {why}")
+            case FailedDependency():
+                why = f"Request id {part.id} depends on {found.on!r}, which failed."
+                answers[part.id] = own_error(
+                    asked, "FailedDependency", why, status=FAILED_DEPENDENCY
+                )
+            case _:
+                assert_never(found)
+    return joined(plan.parts, answers), missed
+
+
+def _why(visit: Visit, request: Request, plan: Refuse) -> str:
+    message = visit.session.clean.text(explain(request, plan.misses))
     log.warning("%s", message)
+    return message
+
+
+async def _miss(visit: Visit, plan: Refuse) -> Sent:
+    if is_preflight(visit.request):
+        answer = leave(visit.request)
+        note = "a preflight that nothing recorded answers"
+        return (await visit.answer(answer, Source.INJECTED, note=note)).sent(answer.status)
+    message = _why(visit, visit.request, plan)
     return await visit.error("GraphtapeMiss", message, status=MISS_STATUS, source=Source.MISSED)
 
 

@@ -9,7 +9,7 @@ from graphtape.core.errors import RequestError
 from graphtape.core.origin import off_graph_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from graphtape.core.redaction import Redactor
     from graphtape.core.session import Session
@@ -26,6 +26,7 @@ class LiveSession:
         recorder: Takes what is forwarded; None where nothing may be.
         named: The hosts off Graph that upstream's answers named, in canonical form; no other is
             reached.
+        saved: The variables of its cassettes, by name.
         taped: Those that were reached when the tapes were recorded: they can be replayed.
     """
 
@@ -34,6 +35,12 @@ class LiveSession:
     recorder: Recorder | None = None
     named: set[str] = field(default_factory=set)
     taped: frozenset[str] = field(init=False)
+    saved: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Values that a test made up while recording, by name."""
+        return self.saved if self.recorder is None else self.recorder.variables
 
     def __post_init__(self) -> None:
         """Note the hosts off Graph that the tapes were recorded from."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
-from email.utils import formatdate
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.origin import localise
+from graphtape.core.refresh import Timing
 from graphtape.server.answer import LastByte, Outgoing, Sent, respond
+from graphtape.server.cors import readable
 from graphtape.server.errors import CALLER_ID, own_error
 
 if TYPE_CHECKING:
@@ -36,8 +39,9 @@ class Gate:
         client: The way there; None where nothing is ever forwarded.
         max_body: Bytes; a larger body is passed on and left off the tape.
         on_entry: Told of each request that is done.
+        timing: What becomes of the times of recorded and injected answers.
         visits: The requests in flight.
-        closing: Whether no more are let in.
+        closing: Set once no more are let in.
     """
 
     sessions: Sessions
@@ -45,8 +49,9 @@ class Gate:
     client: UpstreamClient | None
     max_body: int
     on_entry: Callable[[Entry], None]
+    timing: Timing = field(default_factory=Timing)
     visits: set[Visit] = field(default_factory=set)
-    closing: bool = False
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def check_open(self) -> None:
         """Let nobody in once the proxy stops.
@@ -54,7 +59,7 @@ class Gate:
         Raises:
             RequestError: It does.
         """
-        if self.closing:
+        if self.closing.is_set():
             raise RequestError("the proxy is stopping", status=503, code="GraphtapeStopping")
 
 
@@ -98,7 +103,7 @@ class Visit:
         self, response: Response, source: Source, *, index: int | None = None, note: str = ""
     ) -> LastByte:
         """Send a whole answer, its links pointing back at the proxy; journal it."""
-        local = localise(response, self.incoming.base)
+        local = localise(readable(response, self.request), self.incoming.base)
         outgoing = Outgoing(
             status=local.status, reason=local.reason, headers=local.headers, body=local.body
         )
@@ -146,13 +151,12 @@ def marked(outgoing: Outgoing, source: Source, index: int | None) -> Outgoing:
     )
 
 
-def refreshed(response: Response, request: Request) -> Response:
-    """Return a recorded answer with today's Date and the caller's own id, as Graph would."""
+def refreshed(response: Response, request: Request, timing: Timing) -> Response:
+    """Return a recorded answer as Graph would give it now, to this caller."""
     headers = response.headers.without("Transfer-Encoding", "Connection", "Keep-Alive")
-    headers = headers.set("Date", formatdate(usegmt=True))
+    if response.status == HTTPStatus.NO_CONTENT:
+        headers = headers.without("Content-Length")  # RFC 9110 section 8.6
     caller = request.headers.get(CALLER_ID)
     if caller is not None:
         headers = headers.set(CALLER_ID, caller)
-    return type(response)(
-        status=response.status, reason=response.reason, headers=headers, body=response.body
-    )
+    return timing.refreshed(replace(response, headers=headers), to=request, now=datetime.now(UTC))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction
-from graphtape.tape.record import SIGNATURE, Header, Kind, frame, pack, pack_header
+from graphtape.tape.record import SIGNATURE, Header, Kind, frame, pack, pack_header, pack_variable
 from graphtape.tape.recovery import recover
 
 if TYPE_CHECKING:
@@ -92,6 +92,14 @@ class Part:
         stream.commit(
             Interaction(request=replace(request, body=b""), response=replace(response, body=b""))
         )
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Keep a variable; of several by one name the last one counts.
+
+        Raises:
+            OSError: It isn't there.
+        """
+        self.write(frame(Kind.VARIABLE, pack_variable(name, value)))
 
     def begin(self, place: int) -> Stream:
         """Open a place for an interaction whose bodies arrive bit by bit."""

@@ -40,6 +40,7 @@ class Kind(enum.IntEnum):
     REQUEST_CHUNK = 2
     RESPONSE_CHUNK = 3
     INTERACTION = 4
+    VARIABLE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +184,20 @@ def unpack_header(payload: bytes) -> Header:
         ValueError: It is none.
     """
     return msgspec.json.decode(payload, type=Header)
+
+
+def pack_variable(name: str, value: str) -> bytes:
+    """Make a payload of a variable."""
+    return msgspec.json.encode((name, value))
+
+
+def unpack_variable(payload: bytes) -> tuple[str, str]:
+    """Read a variable.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return msgspec.json.decode(payload, type=tuple[str, str])
 
 
 def pack(interaction: Interaction) -> bytes:

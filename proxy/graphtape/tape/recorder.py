@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.errors import CassetteError
@@ -59,6 +59,7 @@ def take_up(path: Path, *, say: Callable[[str], None]) -> None:
     missing = left.missing_from(old.interactions)
     if missing:
         metadata = old.metadata or left.header.metadata
+        metadata = replace(metadata, variables={**metadata.variables, **left.variables})
         save_cassette(
             path,
             (*old.interactions, *missing),
@@ -83,6 +84,7 @@ class Recorder:
         hooks: The user's own, before redaction.
         fsync: Whether a record must survive a power loss before its answer's last byte.
         dropped: Why interactions were left off the tape, a line each.
+        variables: Kept beside the interactions, by name; an existing cassette's too.
         failures: What went wrong besides, a line each; the run isn't a success.
     """
 
@@ -96,6 +98,7 @@ class Recorder:
     fsync: bool = False
     dropped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
     _part: Part | None = None
     _aside: asyncio.Lock = field(default_factory=asyncio.Lock)
     _arrived: int = 0
@@ -108,6 +111,8 @@ class Recorder:
         Raises:
             CassetteError: An append file is there already.
         """
+        if self.old is not None and self.old.metadata is not None and self.mode is not Mode.ALL:
+            self.variables.update(self.old.metadata.variables)
         header = Header(
             mode=self.mode,
             cassette=self.path.name,
@@ -194,6 +199,17 @@ class Recorder:
             response=redactor.response(taken.response, url=taken.request.url),
         )
 
+    def set_variable(self, name: str, value: str) -> None:
+        """Keep a value that a test made up, cleaned of secrets, to be handed back at replay."""
+        clean = self.redactor.text(value)
+        self.variables[name] = clean
+        if self._part is None:
+            return
+        try:
+            self._part.set_variable(name, clean)
+        except OSError as exc:
+            self.fail(f"variable {name!r} is NOT on the tape: {self._part.path} ({exc.strerror})")
+
     def _sync(self) -> None:
         """Make what was kept survive a power loss."""
         if self._part is None:
@@ -263,7 +279,7 @@ class Recorder:
             )
         new = Cassette(
             interactions=(*self.existing, *recovered),
-            metadata=self.metadata,
+            metadata=replace(self.metadata, variables=self.variables),
             other_metadata=self.old.other_metadata if self.old is not None else {},
         )
         if self.mode is Mode.ALL and self.old is not None:

@@ -21,11 +21,12 @@ from graphtape.tape.record import (
     read_span,
     unpack,
     unpack_header,
+    unpack_variable,
 )
 from graphtape.tape.vcr_format import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -51,12 +52,14 @@ class Recovered:
         header: What the recording was for.
         uncommitted: How many bodies were still arriving; their interactions are lost.
         damage: Where reading had to stop before the end, or None.
+        variables: Kept beside them, by name.
     """
 
     path: Path
     header: Header
     uncommitted: int
     damage: Torn | Broken | None
+    variables: Mapping[str, str]
     _committed: tuple[_Committed, ...]
 
     def __len__(self) -> int:
@@ -163,6 +166,7 @@ _OTHER_VERSION = "an unsaved recording of another version of Graphtape; recover 
 def _scan(file: BinaryIO, path: Path, header: Header, *, size: int) -> Recovered:
     chunks: dict[int, list[Span]] = {}
     committed: list[_Committed] = []
+    variables: dict[str, str] = {}
     while isinstance(span := read_span(file, size=size), Span):
         match span.kind:
             case Kind.REQUEST_CHUNK | Kind.RESPONSE_CHUNK:
@@ -170,6 +174,9 @@ def _scan(file: BinaryIO, path: Path, header: Header, *, size: int) -> Recovered
             case Kind.INTERACTION:
                 streamed = chunks.pop(span.stream, []) if span.stream else []
                 committed.append(_commit(span, streamed))
+            case Kind.VARIABLE:
+                name, value = unpack_variable(read_payload(file, span))
+                variables[name] = value
             case Kind.HEADER:
                 pass  # none but the first is ever written
             case _:
@@ -180,6 +187,7 @@ def _scan(file: BinaryIO, path: Path, header: Header, *, size: int) -> Recovered
         header=header,
         uncommitted=len(chunks),
         damage=span,
+        variables=variables,
         _committed=tuple(committed),
     )
 

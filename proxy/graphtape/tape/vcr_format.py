@@ -52,6 +52,7 @@ class Metadata:
         interactions: How many there were; `dump` counts.
         digest: Of all of them, see `digest`; `dump` computes it.
         salt: For pseudonyms, or empty where it isn't kept in the cassette.
+        variables: Values a test made up while recording, by name, for it to use at replay.
     """
 
     format: int = METADATA_FORMAT
@@ -61,6 +62,7 @@ class Metadata:
     interactions: int = 0
     digest: str = ""
     salt: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,9 @@ def dump(
     about: dict[str, object] = dict(other_metadata or {})
     if metadata is not None:
         counted = replace(metadata, interactions=len(written), digest=digest(written))
-        about["graphtape"] = {key: value for key, value in asdict(counted).items() if value != ""}
+        about["graphtape"] = {
+            key: value for key, value in asdict(counted).items() if value not in ("", {})
+        }
     top: dict[str, object] = {"interactions": [entry.write(each) for each in written]}
     if about:
         top["metadata"] = {key: about[key] for key in sorted(about)}
@@ -138,10 +142,12 @@ def dump(
 
 def to_vcr(interaction: Interaction) -> tuple[VcrRequest, dict[str, object]]:
     """Return an interaction as vcrpy hands it to a hook: its Request, and its response dict."""
-    tree = entry.write(entry.settled(interaction))
+    plain = entry.settled(interaction)
+    tree = entry.write(plain)
     asked, answered = tree["request"], tree["response"]
     assert isinstance(asked, dict)  # noqa: S101 - `entry.write` lays it out so
     assert isinstance(answered, dict)  # noqa: S101 - likewise
+    answered["body"] = {"string": plain.response.body}  # a hook sees bytes; only the file has text
     return VcrRequest._from_dict(asked), answered  # noqa: SLF001 - vcrpy's own way in
 
 
@@ -271,6 +277,14 @@ def _read_metadata(tree: object, *, where: str) -> tuple[Metadata | None, dict[s
         interactions=entry.as_integer(ours.get("interactions"), where=f"{inside}.interactions"),
         digest=text("digest", ""),
         salt=text("salt", ""),
+        variables={
+            entry.as_text(name, where=f"{inside}.variables, a name"): entry.as_text(
+                value, where=f"{inside}.variables.{name}"
+            )
+            for name, value in entry.as_mapping(
+                ours.get("variables", {}), where=f"{inside}.variables"
+            ).items()
+        },
     )
     return metadata, others
 

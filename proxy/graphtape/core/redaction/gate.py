@@ -77,6 +77,7 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
     marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%]", b"code="]
     marks += [b"eyj", b"earer ", b"cookie", b"authorization", b"private", b'headers"', b'"body"']
     marks += [b"mii..[aqgw]iba"]
+    marks += [b"contentdisposition"]  # multipart: blank lines stand between name and value
     marks += [rb"\\/", rb"\\u00[2-7]", b"%3d"]  # they hide what a name would show
     if rules.identities:
         marks += [

@@ -23,7 +23,9 @@ GRAPH_HOSTS = frozenset(
 )
 _LOGIN_HOST = re.compile(r"(?:login|sts)\.", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]{0,20}:)?//", re.IGNORECASE)
-_DOMAIN_PATH = re.compile(r"/domains(?:/|\('|\(%27)([\w-]++(?:\.[\w-]++)++)", re.IGNORECASE)
+_DOMAIN_PATH = re.compile(
+    r"(?:/domains(?:/|\('|\(%27)|\(domainName=(?:'|%27))([\w-]++(?:\.[\w-]++)++)", re.IGNORECASE
+)
 
 _ONEDRIVE = re.compile(r"(/personal/)([^/?#]++)", re.IGNORECASE)
 _NOBODY = tuple("_" + name.replace(".", "_") for name in (*DOCUMENTATION_DOMAINS, "example"))
@@ -118,7 +120,7 @@ def _tenants(sweep: Sweep, text: str) -> str:
     if not sweep.rules.identities:
         return text
     text = shapes.tenants(sweep, text)
-    if "/domains" in text:
+    if "/domains" in text or "domainName=" in text:
         text = _DOMAIN_PATH.sub(lambda m: _domain_named(sweep, m), text)
     return text
 

@@ -1,4 +1,4 @@
-"""Rules that bend answers."""
+"""`--status`: every chromeOSOnboardingStatus answered becomes one value."""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""A recorded answer brought up to the present: its Date, and how long it says to wait."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from graphtape.core import json_text
+from graphtape.core.graph import last_segment
+
+if TYPE_CHECKING:
+    from graphtape.core.json_text import Scalar
+    from graphtape.core.message import Headers, Request, Response
+
+FAST_RETRY_AFTER = 1
+"""Seconds that every client measured waits at most, and none waits longer.
+
+At 0 the Python SDK falls back to its own wait of three to five seconds, and a fraction is no
+delay-seconds (RFC 9110 section 10.2.3), which urllib3 refuses.
+"""
+
+_RETRY_AFTER = "retry-after"
+_IN_BODY = re.compile(rb"retry-after", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What becomes of an answer's times.
+
+    Expires, Last-Modified and the dates in bodies are data of the resource, and stay.
+
+    Attributes:
+        retry_after: Seconds that each Retry-After answered becomes; None leaves those in seconds
+            as recorded, and moves dates with Date. It is never added.
+        frozen: Whether Date stays as recorded, and dates in Retry-After with it.
+    """
+
+    retry_after: int | None = None
+    frozen: bool = False
+
+    def refreshed(self, response: Response, *, to: Request, now: datetime) -> Response:
+        """Answer as if it were answered now.
+
+        Args:
+            response: From the tape, or of a scenario.
+            to: Its request, at a Graph root.
+            now: Aware.
+        """
+        late = self._late(response.headers, now)
+        headers = response.headers.map(
+            lambda name, value: self.wait(value, late) if name.lower() == _RETRY_AFTER else value
+        )
+        if not self.frozen:
+            headers = headers.set("Date", http_date(now))
+        body = response.body
+        if _IN_BODY.search(body) and last_segment(to.url) == "$batch":
+            body = self._in_parts(body, late)
+        return replace(response, headers=headers, body=body)
+
+    def wait(self, recorded: str, late: timedelta) -> str:
+        """Return what a Retry-After becomes; `late` is how long ago it was recorded."""
+        if self.retry_after is not None:
+            return str(self.retry_after)
+        moment = parsed_date(recorded)
+        if moment is None or not late:
+            return recorded
+        try:
+            return http_date(moment + late)
+        except OverflowError:  # the year 9999 is some servers' "never"
+            return recorded
+
+    def _late(self, headers: Headers, now: datetime) -> timedelta:
+        date = headers.get("Date")
+        moment = parsed_date(date) if date is not None and not self.frozen else None
+        # Without a recorded Date nobody knows what a date in Retry-After was counted from.
+        return now.replace(microsecond=0) - moment if moment is not None else timedelta()
+
+    def _in_parts(self, body: bytes, late: timedelta) -> bytes:
+        """Change the Retry-After of each part of a `$batch` answer."""
+        try:
+            waits = [s for s in json_text.scalars(body) if _is_part_wait(s)]
+        except json_text.NotJsonError:
+            return body
+        edits: list[tuple[int, int, bytes]] = []
+        for scalar in waits:
+            recorded = json_text.text(body, scalar)
+            if scalar.string:
+                new = json_text.quote(self.wait(recorded, late))
+                edits.append((scalar.start, scalar.end, new))
+            elif recorded.isdigit():
+                edits.append((scalar.start, scalar.end, self.wait(recorded, late).encode()))
+        return json_text.splice(body, edits)
+
+
+def _is_part_wait(scalar: Scalar) -> bool:
+    match scalar.path:
+        case ("responses", int(), "headers", str(name)):
+            return name.lower() == _RETRY_AFTER
+        case _:
+            return False
+
+
+def http_date(moment: datetime) -> str:
+    """Write a moment as HTTP does (IMF-fixdate, RFC 9110 section 5.6.7)."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def parsed_date(text: str) -> datetime | None:
+    """Read any of HTTP's three forms of a date; None where it is none."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,39 @@
+"""Rules that replace or bend answers: before a match, and after the answer."""
+
+from graphtape.core.scenario.duration import Wait
+from graphtape.core.scenario.effect import ConnectionFault, WireFault
+from graphtape.core.scenario.graph_error import Stamp
+from graphtape.core.scenario.key_fault import SpellingError
+from graphtape.core.scenario.play import (
+    PASS,
+    Answer,
+    Bend,
+    Bent,
+    Decision,
+    Fault,
+    Parts,
+    Pass,
+    Play,
+)
+from graphtape.core.scenario.rule import Rule, Scenario
+from graphtape.core.scenario.status import StatusRule
+
+__all__ = [
+    "PASS",
+    "Answer",
+    "Bend",
+    "Bent",
+    "ConnectionFault",
+    "Decision",
+    "Fault",
+    "Parts",
+    "Pass",
+    "Play",
+    "Rule",
+    "Scenario",
+    "SpellingError",
+    "Stamp",
+    "StatusRule",
+    "Wait",
+    "WireFault",
+]

@@ -1,0 +1,91 @@
+"""What a rule does to one call: before its answer is looked for, or to the answer."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from graphtape.core.json_text import NotJsonError
+from graphtape.core.scenario.canned_answer import changed, reason_of
+
+if TYPE_CHECKING:
+    from graphtape.core.message import Response
+    from graphtape.core.scenario.canned_answer import CannedAnswer
+    from graphtape.core.scenario.duration import Delay
+    from graphtape.core.scenario.json_path import Edit
+
+
+class ConnectionFault(enum.StrEnum):
+    """What the client meets in place of an answer; nothing is asked, no tape is used up."""
+
+    RESET = "reset"
+    CLOSE = "close"
+    HANG = "hang"
+    GARBAGE = "garbage"
+
+
+class WireFault(enum.StrEnum):
+    """What becomes of an answer on its way out."""
+
+    TRUNCATE = "truncate"
+    DRIP = "drip"
+    BAD_CHUNK = "bad_chunk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """Answer in Graph's place."""
+
+    answer: CannedAnswer
+    fault: WireFault | None = None
+    delay: Delay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakage:
+    """Break the connection."""
+
+    fault: ConnectionFault
+    delay: Delay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Keep the answer of tape or upstream, but for what is said.
+
+    Attributes:
+        edits: One after the other, of the body; what isn't JSON stays.
+        headers: Set; None takes a field away.
+    """
+
+    edits: tuple[Edit, ...] = ()
+    status: int | None = None
+    headers: tuple[tuple[str, str | None], ...] = ()
+    fault: WireFault | None = None
+    delay: Delay | None = None
+
+    def made_to(self, response: Response) -> Response:
+        """Return the answer changed; the same object where nothing changes."""
+        body = self._edited(response)
+        if body is not response.body:
+            response = replace(response, body=body)
+        if self.status is not None and self.status != response.status:
+            response = replace(response, status=self.status, reason=reason_of(self.status))
+        if self.headers:
+            response = replace(response, headers=changed(response.headers, self.headers))
+        return response
+
+    def _edited(self, response: Response) -> bytes:
+        body = response.body
+        # An error has no member to add, such as onboardingStatus: only what is there is changed.
+        add = 200 <= response.status < 300  # noqa: PLR2004 - 2xx
+        try:
+            for edit in self.edits:
+                body = edit.edit(body, add=add)
+        except NotJsonError:
+            return response.body
+        return body
+
+
+Effect: TypeAlias = Injection | Breakage | Change

@@ -1,0 +1,319 @@
+"""A scenario as its file spells it, whole: decoded, checked, and made into rules.
+
+The JSON Schema that editors check files by comes from the same types.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from graphtape.core.scenario.budget import Budget
+from graphtape.core.scenario.calls import Always, Calls, Every, From, Nth, Probably
+from graphtape.core.scenario.duration import seconds
+from graphtape.core.scenario.effect import ConnectionFault, WireFault
+from graphtape.core.scenario.key_fault import KeyFault, SpellingError
+from graphtape.core.scenario.rule import Rule, Scenario
+from graphtape.core.scenario.spelled_effect import (
+    Duration,
+    Scalar,
+    SpelledAnswer,
+    SpelledDelay,
+    SpelledEffect,
+    SpelledLogNormal,
+    written,
+)
+from graphtape.core.scenario.when import When
+
+if TYPE_CHECKING:
+    from graphtape.core.body import Json
+    from graphtape.core.scenario.effect import Effect
+
+Count = Annotated[int, Meta(ge=1)]
+_PLACE = re.compile(r" - at (?:`key` in )?`\$([^`]*)`\Z")
+_KEY = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`\Z", re.DOTALL)
+_TERMS = {
+    "str": "a text",
+    "array": "a list",
+    "object": "a mapping",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+}
+_WORDS = {
+    "calls": "first, or a mapping of one of nth, from, every, probability",
+    "fault": ", ".join((*ConnectionFault, *WireFault)),
+    "retry_after": "a whole number of seconds, http-date, none",
+}
+_MISSING = re.compile(r"Object missing required field `(.*)`\Z")
+
+
+class SpelledWhen(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Which requests; every key optional, all that are given must hold."""
+
+    method: Annotated[str | list[str] | None, Meta(description="one, or any of several")] = None
+    path: Annotated[
+        str | None,
+        Meta(
+            description="without version; {id} is one segment, a last /** any number of them",
+            examples=["/deviceManagement/chromeOSOnboardingSettings/{id}"],
+        ),
+    ] = None
+    action: Annotated[
+        str | None, Meta(description="the last segment, with or without microsoft.graph.")
+    ] = None
+    query: Annotated[dict[str, Scalar], Meta(description="decoded names and values")] = {}
+    header: Annotated[dict[str, Scalar], Meta(description="fields and their values")] = {}
+    body: Annotated[dict[str, object], Meta(description="values by JSON path")] = {}
+    session: Annotated[str | None, Meta(description="the session's id")] = None
+    after: Annotated[
+        str | None, Meta(description="only once the session has called this action")
+    ] = None
+
+    def __post_init__(self) -> None:
+        self.read()
+
+    def read(self) -> When:
+        """Make the condition.
+
+        Raises:
+            KeyFault: A path is none.
+        """
+        methods = [self.method] if isinstance(self.method, str) else self.method or []
+        for method in methods:
+            if not method.isascii() or not method.isalpha():
+                raise KeyFault(f"{method!r} is no method; write GET, POST, PATCH …", "method")
+        try:
+            When.over(path=self.path)
+        except ValueError as exc:
+            raise KeyFault(str(exc), "path") from exc
+        try:
+            return When.over(
+                methods=tuple(methods),
+                path=self.path,
+                action=self.action,
+                query={name: written(value) for name, value in self.query.items()},
+                header={name: written(value) for name, value in self.header.items()},
+                body=cast("dict[str, Json]", self.body),
+                session=self.session,
+                after=self.after,
+            )
+        except ValueError as exc:
+            raise KeyFault(str(exc), "body") from exc
+
+
+class SpelledCalls(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Which of the calls that `when` lets in, counted per session from 1: one of these."""
+
+    nth: Count | None = None
+    from_: Count | None = field(default=None, name="from")
+    every: Count | None = None
+    probability: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+    def __post_init__(self) -> None:
+        self.read()
+
+    def read(self) -> Calls:
+        """Make the condition.
+
+        Raises:
+            KeyFault: It isn't exactly one.
+        """
+        match (self.nth, self.from_, self.every, self.probability):
+            case (int(number), None, None, None):
+                return Nth(number)
+            case (None, int(number), None, None):
+                return From(number)
+            case (None, None, int(number), None):
+                return Every(number)
+            case (None, None, None, float() | int() as probability):
+                return Probably(float(probability))
+            case _:
+                raise KeyFault("write exactly one of nth, from, every, probability")
+
+
+class SpelledBudget(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A throttling limit: what goes beyond it is a 429 that says when to come back."""
+
+    writes: Count | None = None
+    any: Count | None = None
+    window: Duration
+
+    def __post_init__(self) -> None:
+        self.read()
+
+    def read(self) -> Budget:
+        """Make the budget.
+
+        Raises:
+            KeyFault: It has no limit, or its window is no duration.
+        """
+        if self.writes is None and self.any is None:
+            raise KeyFault("it limits nothing; write writes, any, or both")
+        try:
+            window = seconds(self.window)
+        except ValueError as exc:
+            raise KeyFault(str(exc), "window") from exc
+        return Budget(writes=self.writes, any=self.any, window=window)
+
+
+class SpelledRule(
+    SpelledEffect, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Which requests, which of their calls, and what happens to them."""
+
+    when: SpelledWhen = SpelledWhen()
+    calls: Annotated[
+        Literal["first"] | SpelledCalls | None,
+        Meta(description="which of the calls; every one, unless said"),
+    ] = None
+    timeline: Annotated[
+        list[SpelledEffect] | None, Meta(description="one effect a call; the last one stays")
+    ] = None
+    budget: SpelledBudget | None = None
+
+    def __post_init__(self) -> None:
+        self.read()
+
+    def read(self) -> Rule:
+        """Make the rule.
+
+        Raises:
+            KeyFault: It says nothing to do, or two things that exclude each other.
+        """
+        match self.calls:
+            case None:
+                calls: Calls = Always()
+            case "first":
+                calls = Nth(1)
+            case SpelledCalls():
+                calls = self.calls.read()
+        return Rule(
+            when=self.when.read(),
+            calls=calls,
+            timeline=self._timeline(),
+            budget=None if self.budget is None else self.budget.read(),
+        )
+
+    def _timeline(self) -> tuple[Effect | None, ...]:
+        effect = self.effect()
+        if self.budget is not None:
+            if effect is not None or self.timeline is not None:
+                raise KeyFault("budget answers by itself; give other effects a rule each", "budget")
+            return ()
+        if self.timeline is None:
+            if effect is None:
+                raise KeyFault(
+                    "says nothing to do; write one of answer, append, budget, delay, fault, "
+                    "headers, remove, set, status, timeline"
+                )
+            return (effect,)
+        if effect is not None:
+            raise KeyFault("it stands alone; move the other effects into its entries", "timeline")
+        if not self.timeline:
+            raise KeyFault("it is empty; write one effect a call", "timeline")
+        return tuple(entry.effect() for entry in self.timeline)
+
+
+class SpelledScenario(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A scenario of Graphtape."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    description: Annotated[str, Meta(description="what it imitates, for people")] = ""
+    seed: Annotated[int | None, Meta(description="for everything random; 0 unless said")] = None
+    rules: Annotated[list[SpelledRule], Meta(min_length=1)]
+
+
+_TABLES: dict[str, type[Struct]] = {
+    "": SpelledScenario,
+    "rules": SpelledRule,
+    "timeline": SpelledEffect,
+    "when": SpelledWhen,
+    "calls": SpelledCalls,
+    "budget": SpelledBudget,
+    "answer": SpelledAnswer,
+    "delay": SpelledDelay,
+    "log_normal": SpelledLogNormal,
+}
+"""What can stand under a key."""
+
+
+def scenario_of(value: object) -> Scenario:
+    """Make a scenario of decoded YAML or JSON.
+
+    Raises:
+        SpellingError: It is none; the keys say where.
+    """
+    try:
+        spelled = msgspec.convert(value, SpelledScenario)
+    except msgspec.ValidationError as exc:
+        raise _spelling_error(exc) from exc
+    return Scenario(
+        name=spelled.name,
+        rules=tuple(rule.read() for rule in spelled.rules),
+        seed=spelled.seed,
+        description=spelled.description.strip(),
+    )
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of a scenario file."""
+    made = msgspec.json.schema(SpelledScenario, schema_hook=_anything)
+    for name in ("SpelledCalls", "SpelledDelay"):
+        made["$defs"][name] |= {"minProperties": 1, "maxProperties": 1}
+    schema: dict[str, object] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Graphtape scenario",
+        **json.loads(json.dumps(made).replace("Spelled", "")),
+    }
+    return schema
+
+
+def _anything(kind: type) -> dict[str, object]:
+    if kind is not object:
+        raise NotImplementedError
+    return {"description": "any JSON value"}
+
+
+def _spelling_error(exc: msgspec.ValidationError) -> SpellingError:
+    """Say what is wrong in the file's own words."""
+    said = str(exc)
+    found = _PLACE.search(said)
+    reason = said[: found.start()] if found else said
+    keys = tuple(
+        int(number) if number else name for name, number in _KEY.findall(found[1] if found else "")
+    )
+    if isinstance(exc.__cause__, KeyFault):
+        return SpellingError(str(exc.__cause__), *keys, *exc.__cause__.keys)
+    table = next((key for key in reversed(keys) if isinstance(key, str)), "")
+    if unknown := _UNKNOWN.search(reason):
+        hint = "; YAML 1.1 reads on as true, so the key is when" if unknown[1] == "on" else ""
+        allowed = ", ".join(sorted(_TABLES[table].__struct_encode_fields__))
+        return SpellingError(f"unknown key; allowed: {allowed}{hint}", *keys, unknown[1])
+    if missing := _MISSING.search(reason):
+        return SpellingError(f"the key {missing[1]!r} is missing", *keys)
+    if "enum value" in reason and table in _WORDS:
+        return SpellingError(f"{reason.rpartition(' ')[2]} is none of {_WORDS[table]}", *keys)
+    return SpellingError(_plain(reason), *keys)
+
+
+def _plain(reason: str) -> str:
+    """Say YAML's names for types, in place of those of Python and JSON."""
+    for term, name in _TERMS.items():
+        reason = re.sub(rf"\b{term}\b", name, reason)
+    text = reason.replace("`", "").replace("|", "or")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,36 @@
+"""Golden files: texts that people read, kept beside the tests and reviewed as diffs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FOLDER = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--renew-golden",
+        action="store_true",
+        help="Write the golden files anew from what the code says now; review the diff.",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the golden file of a name, or renew the file."""
+    renew = bool(request.config.getoption("--renew-golden"))
+
+    def compare(name: str, text: str) -> None:
+        path = _FOLDER / name
+        if renew:
+            path.write_text(text, encoding="utf-8", newline="\n")
+        kept = path.read_text(encoding="utf-8") if path.exists() else ""
+        assert text == kept, f"{name} differs; if it should, renew it with --renew-golden"
+
+    return compare
