@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from graphtape import scenarios
 from graphtape.core.errors import UsageError
 from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
@@ -15,7 +16,7 @@ from graphtape.core.path_template import PathTemplate
 from graphtape.core.position import Order
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
-from graphtape.core.scenario import StatusRule
+from graphtape.core.scenario import Play, StatusRule
 from graphtape.core.session import Mode
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ class Settings(
         read_timeout: Seconds without a byte from upstream.
         ready_file: Written once the ports accept.
         quiet: No live line per request.
-        seed: For everything random.
+        seed: For everything random; None is each scenario file's own, or else 0.
+        scenario: Presets by name, or files.
         keep_identities: Leave mail addresses, tenant ids and domains as they are.
         fsync: Make each record durable against power loss before its answer's last byte.
         matching: The `[matching]` table.
@@ -167,7 +169,8 @@ class Settings(
     read_timeout: Annotated[float, msgspec.Meta(gt=0)] = 300.0
     ready_file: str | None = None
     quiet: bool = False
-    seed: int = 0
+    seed: int | None = None
+    scenario: tuple[str, ...] = ()
     keep_identities: bool = False
     fsync: bool = False
     matching: Matching = Matching()
@@ -194,6 +197,14 @@ class Settings(
             UsageError: One names another action, or no value.
         """
         return tuple(StatusRule.parse(text) for text in self.status)
+
+    def script(self) -> Play:
+        """Return the scenarios, with nothing counted yet.
+
+        Raises:
+            UsageError: One isn't known, or its file is wrong.
+        """
+        return Play.over([scenarios.load(name) for name in self.scenario], seed=self.seed)
 
     def timing(self) -> Timing:
         """Return what becomes of the times of recorded and injected answers."""
@@ -298,7 +309,7 @@ def _kebab(table: Mapping[str, object]) -> dict[str, object]:
 
 
 def _convert(table: dict[str, object], source: str) -> Settings:
-    lists = {"status", "match-on", "ignore-body", "ignore-query"}
+    lists = {"status", "scenario", "match-on", "ignore-body", "ignore-query"}
     as_lists = {
         key: [value] if key in lists and isinstance(value, str) else value
         for key, value in table.items()

@@ -277,19 +277,62 @@ def test_trim_takes_a_cassette_of_vcrpys_own(tmp_path: Path) -> None:
     assert (len(cassette.interactions), cassette.metadata) == (4, None)
 
 
-def test_trim_takes_out_what_is_named_unused_over_all_cassettes(tmp_path: Path) -> None:
+def report(path: Path, unused: object) -> tuple[str, Path]:
+    path.write_text(json.dumps({"missed": [], "unused": unused}))
+    return "--report", path
+
+
+def test_trim_takes_out_the_indices_named_of_one_cassette(tmp_path: Path) -> None:
+    path = tape(tmp_path / "t.yaml", poll("onboarded"), DISCONNECT, poll("unknown"))
+    done = run(trim.command, path, "--unused", "1,")
+    assert done.stdout.splitlines() == [
+        f"{path}: took 2 of 3 interactions out",
+        f"  1 POST {SETTINGS}/disconnect: unused",
+        f"  2 GET {SETTINGS}/1: answers only after 1, which is unused",
+    ]
+    assert len(open_cassette(path).interactions) == 1
+
+
+def test_trim_takes_out_what_a_report_names_unused_in_each_cassette(tmp_path: Path) -> None:
     one = tape(tmp_path / "1.yaml", poll("onboarded"), DISCONNECT, poll("unknown"))
     other = interaction("GET", "/v1.0/me", {"id": "1"})
     two = tape(tmp_path / "2.yaml", other, interaction("GET", "/v1.0/users", {}))
-    done = run(trim.command, one, two, "--unused", "1, 3")
+    whole = tape(tmp_path / "3.yaml", other)
+    unused = {str(one): [1, 2], str(two): [0], "elsewhere.yaml": [0]}
+    done = run(trim.command, whole, two, one, *report(tmp_path / "r.json", unused))
     assert done.stdout.splitlines() == [
-        f"{one}: took 2 of 3 interactions out",
-        f"  1 POST {SETTINGS}/disconnect: unused",
-        f"  2 GET {SETTINGS}/1: answers only after 1, which is unused",
+        f"{whole}: nothing to take out",
         f"{two}: took 1 of 2 interactions out",
         "  0 GET /v1.0/me: unused",
+        f"{one}: took 2 of 3 interactions out",
+        f"  1 POST {SETTINGS}/disconnect: unused",
+        f"  2 GET {SETTINGS}/1: unused",
     ]
-    assert len(open_cassette(one).interactions) == len(open_cassette(two).interactions) == 1
+    assert done.stderr == ""
+
+
+def test_a_report_may_spell_a_cassette_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tape(tmp_path / "t.yaml", interaction("GET", "/v1.0/me", {}), poll("onboarded"))
+    done = run(trim.command, path, *report(tmp_path / "r.json", {"./t.yaml": [0]}))
+    assert done.stdout.splitlines()[1:] == ["  0 GET /v1.0/me: unused"]
+
+
+def test_a_report_of_other_cassettes_is_said_and_takes_nothing_out(tmp_path: Path) -> None:
+    path = tape(tmp_path / "t.yaml", poll("onboarded"), DISCONNECT)
+    option = report(tmp_path / "r.json", {"u.yaml": [0]})
+    done = run(trim.command, path, *option)
+    assert done.stdout == f"{path}: nothing to take out\n"
+    assert done.stderr == f"note: --report {option[1]}: has unused interactions of u.yaml alone\n"
+
+
+def test_a_cassette_given_twice_is_trimmed_once(tmp_path: Path) -> None:
+    path = tape(tmp_path / "t.yaml", *POLLS)
+    done = run(trim.command, path, path)
+    assert done.stdout.count("took 2 of 6") == 1
+    assert len(open_cassette(path).interactions) == 4
 
 
 def test_trim_says_which_unused_write_stays(tmp_path: Path) -> None:
@@ -305,10 +348,8 @@ def test_trim_says_which_unused_write_stays(tmp_path: Path) -> None:
 def test_of_several_reports_only_what_all_name_unused_goes(tmp_path: Path) -> None:
     names = ("a", "b", "c")
     path = tape(tmp_path / "t.yaml", *(interaction("GET", f"/v1.0/{n}", {}) for n in names))
-    for name, unused in (("one", [0, 1]), ("two", [1, 2])):
-        (tmp_path / f"{name}.json").write_text(json.dumps({"missed": [], "unused": unused}))
-    reports = ("--report", tmp_path / "one.json", "--report", tmp_path / "two.json")
-    done = run(trim.command, path, *reports)
+    by_name = report(tmp_path / "one.json", {str(path): [0, 1]})
+    done = run(trim.command, path, *by_name, *report(tmp_path / "two.json", [1, 2]))
     assert done.stdout.splitlines()[1:] == ["  1 GET /v1.0/b: unused"]
 
 
@@ -317,9 +358,13 @@ def test_of_several_reports_only_what_all_name_unused_goes(tmp_path: Path) -> No
     [
         (("--unused", "1,x"), "--unused '1,x': give indices with commas between"),
         (("--unused", "-1"), "give indices"),
-        (("--unused", "6"), "no interaction 6: the cassettes hold 6, counted from 0"),
+        (("--unused", "6"), "t.yaml holds 6, counted from 0"),
         (("--report", "no.json"), "--report no.json: can't be read as JSON: No such file"),
-        (("--report", "list.json"), "it has no list of indices `unused`"),
+        (("--report", "names.json"), "it has no `unused` that lists indices by cassette"),
+        (("--report", "flags.json"), "it has no `unused` that lists indices by cassette"),
+        (("--report", "other.json"), "no interaction 9: "),
+        (("--unused", "0", "u.yaml"), "--unused '0': which of 2 cassettes is meant?"),
+        (("--report", "flat.json", "u.yaml"), "its `unused` is one list, for one cassette"),
         (("--report", "yaml.json"), "can't be read as JSON"),
     ],
 )
@@ -327,9 +372,12 @@ def test_trim_refuses_indices_that_are_none(
     arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "list.json").write_text('{"unused": ["GET /"]}')
-    (tmp_path / "yaml.json").write_text("unused: []")
     path = tape(tmp_path / "t.yaml", *POLLS)
+    report(tmp_path / "names.json", ["GET /"])
+    report(tmp_path / "flags.json", {"t.yaml": [True]})
+    report(tmp_path / "other.json", {"t.yaml": [9]})
+    report(tmp_path / "flat.json", [0])
+    (tmp_path / "yaml.json").write_text("unused: []")
     before = path.read_bytes()
     done = run(trim.command, path, *arguments)
     assert isinstance(done.exception, UsageError)

@@ -244,8 +244,8 @@ def test_a_scalar_on_every_level_takes_no_quadratic_memory() -> None:
 def test_broken_text_is_refused_in_linear_time(unit: bytes) -> None:
     body = b"[" + unit * (600_000 // len(unit))
 
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(NotJsonError):
         list(scalars(body))
 
-    assert time.perf_counter() - started < 5  # quadratic would be hours
+    assert time.process_time() - started < 5  # quadratic would be hours

@@ -174,7 +174,7 @@ def test_hop_by_hop_fields_stay_and_repeated_ones_go_up(
         proxy.url,
         b"GET /v1.0/me HTTP/1.1\r\nHost: proxy.example\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\n"
         b"Keep-Alive: 5\r\nTE: trailers\r\nUpgrade: h2c\r\nProxy-Authorization: Basic eA==\r\n"
-        b"Prefer: a\r\nPrefer: b\r\nGraphtape-Scenario: none\r\n\r\n",
+        b"Prefer: a\r\nPrefer: b\r\nGraphtape-Scenario: status=failed\r\n\r\n",
     )
     lines = head_lines(upstream.requests[0])
     names = [line.partition(b":")[0] for line in lines]

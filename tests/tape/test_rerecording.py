@@ -245,9 +245,9 @@ def test_a_long_tape_of_repeated_calls_takes_no_quadratic_time(kinds: int) -> No
     paths = [f"/{dice.randrange(kinds)}" for _ in range(10_000)]
     old = [call(1, path) for path in paths]
     new = [call(2, path) for path in paths if dice.random() > 0.1]
-    began = time.perf_counter()
+    began = time.process_time()
     result = keep_volatile(tape(*old), tape(*new)).interactions
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     changed = sum(got is recorded for got, recorded in zip(result, new, strict=True))
     assert changed < len(new) / 20
 

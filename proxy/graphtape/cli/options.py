@@ -102,10 +102,15 @@ proxying = together(
         "alone. Documented: unknown, inprogress, onboarded, failed, offboarding, "
         "unknownFutureValue.",
     ),
+    listed(
+        "--scenario",
+        metavar="NAME|FILE",
+        help="Answer and bend as a preset (`graphtape scenarios`) or a YAML file says; repeatable.",
+    ),
     listed("--match-on", metavar="NAME", help="Compare requests by these alone; vcrpy's names."),
     listed("--ignore-body", metavar="FIELD", help="Leave a body field out of matching."),
     listed("--ignore-query", metavar="NAME", help="Leave a query value out of matching."),
-    option("--seed", type=int, metavar="N", help="For everything random."),
+    option("--seed", type=int, metavar="N", help="For everything random; default 0."),
     serving,
 )
 

@@ -82,6 +82,7 @@ def summary(outcome: Outcome) -> list[str]:
     if journal.misses:
         first = journal.misses[0].note.partition("\n")[0]
         lines.append(f"{_count(len(journal.misses), 'miss', 'misses')}; the first: {first}")
+    lines += [f"no effect: {rule}" for rule in outcome.session.script.idle()]
     lines += [f"left off the tape: {reason}" for reason in outcome.dropped]
     lines += outcome.failures
     replaced = {kind: outcome.redacted.get(kind, 0) for kind in ("secrets", "identities")}
@@ -101,7 +102,7 @@ def summary(outcome: Outcome) -> list[str]:
 
 def _cut(outcome: Outcome) -> Iterator[str]:
     for entry in outcome.session.journal.entries:
-        if entry.status == 0:
+        if entry.status == 0 and entry.source is Source.REFUSED:
             yield f"unfinished: {entry.method} {short(entry.url)}: {entry.note}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import click
 
+from graphtape.cli.unused import read_unused
 from graphtape.core.errors import CassetteError, UsageError
 from graphtape.core.graph import short
 from graphtape.core.matching import MatchOptions
@@ -35,7 +35,12 @@ class _Opened:
 
 @click.command("trim")
 @click.argument("cassettes", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--unused", metavar="INDEX,…", default="", help="Take these interactions out.")
+@click.option(
+    "--unused",
+    metavar="INDEX,…",
+    default="",
+    help="Take these interactions out of the one cassette named; they count from 0.",
+)
 @click.option(
     "--report",
     "reports",
@@ -52,8 +57,8 @@ def command(
 
     Polls that follow each other in one stretch between two writes, with the same answer, become
     one. Unused interactions go where --unused or --report names them, and with a write the reads
-    that answer only after it. Indices count from 0 over all CASSETTES in turn, as in a replay of
-    the same files in the same order. After a trim they are others: a report serves once.
+    that answer only after it. A report names cassettes as the replay was given them. After a trim
+    the indices are others: a report serves once.
 
     Trimmed cassettes are for the order `position`: in `--order request`, and in vcrpy, each answer
     plays once.
@@ -63,18 +68,37 @@ def command(
       graphtape replay t.yaml --report run.json -- pytest
       graphtape trim t.yaml --report run.json
     """  # noqa: D301 - click's mark for lines to leave alone
-    named = _indices(unused) | _reported(reports)
+    paths = tuple(dict.fromkeys(cassettes))
+    named = _named(paths, unused, reports)
     with ExitStack() as stack:
         if not dry_run:
-            for path in dict.fromkeys(cassettes):
+            for path in paths:
                 if path.exists():  # else it is said below; a lock would make its folder
                     _lock(stack, path)
-        opened = [*_open(cassettes, named)]
+        opened = [_open(path, named[path]) for path in paths]
         for one in opened:
             if one.trimmed.taken and not dry_run:
                 _save(one)
             for line in _lines(one, dry_run=dry_run):
                 click.echo(line)
+
+
+def _named(
+    paths: Sequence[Path], unused: str, reports: Sequence[Path]
+) -> dict[Path, frozenset[int]]:
+    """Return by cassette what is said to be unused."""
+    listed = _indices(unused)
+    if listed and len(paths) > 1:
+        raise UsageError(
+            f"--unused {unused!r}: which of {len(paths)} cassettes is meant? Trim one at a time, "
+            "or name a --report"
+        )
+    read = [_reported(report, paths) for report in reports]
+    # What one run leaves, another may play.
+    return {
+        path: listed | (frozenset.intersection(*(each[path] for each in read)) if read else set())
+        for path in paths
+    }
 
 
 def _indices(text: str) -> frozenset[int]:
@@ -84,26 +108,22 @@ def _indices(text: str) -> frozenset[int]:
     return frozenset(map(int, words))
 
 
-def _reported(reports: Sequence[Path]) -> frozenset[int]:
-    """Return what every report names unused: what one run leaves, another may play."""
-    lists = [_report(path) for path in reports]
-    return frozenset.intersection(*lists) if lists else frozenset()
-
-
-def _report(path: Path) -> frozenset[int]:
-    try:
-        tree: object = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as exc:
-        reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
-        raise UsageError(f"--report {path}: can't be read as JSON: {reason}") from exc
-    match tree:
-        case {"unused": list(listed)} if all(type(each) is int for each in listed):
-            return frozenset(listed)
-        case _:
+def _reported(report: Path, paths: Sequence[Path]) -> dict[Path, frozenset[int]]:
+    """Return what a report names unused of each cassette; nothing of one it doesn't name."""
+    by_name = read_unused(report)
+    if isinstance(by_name, frozenset):
+        if len(paths) > 1:
             raise UsageError(
-                f"--report {path}: it has no list of indices `unused`; write it with "
-                "`graphtape replay … --report FILE.json`"
+                f"--report {report}: its `unused` is one list, for one cassette; trim one at a time"
             )
+        return {paths[0]: by_name}
+    named = {Path(name).resolve(): indices for name, indices in by_name.items()}
+    found = {path: named.get(path.resolve(), frozenset()) for path in paths}
+    if named and not any(found.values()):
+        # Not refused: of the cassettes that were replayed, these may be the ones used whole.
+        given = ", ".join(by_name)
+        click.echo(f"note: --report {report}: has unused interactions of {given} alone", err=True)
+    return found
 
 
 def _lock(stack: ExitStack, path: Path) -> None:
@@ -115,24 +135,20 @@ def _lock(stack: ExitStack, path: Path) -> None:
         ) from exc
 
 
-def _open(paths: Sequence[Path], unused: Collection[int]) -> Iterator[_Opened]:
-    first = 0
-    for path in paths:
-        cassette = open_cassette(path)
-        size = len(cassette.interactions)
-        recording = Recording.of(
-            cassette.interactions,
-            name=str(path),
-            redactor=Redactor(salt=_salt(cassette)),
-            options=MatchOptions(),
-        )
-        own = {index - first for index in unused if first <= index < first + size}
-        trimmed = trim(recording.interactions, recording.index, unused=own)
-        yield _Opened(path=path, cassette=cassette, trimmed=trimmed)
-        first += size
-    beyond = sorted(index for index in unused if not 0 <= index < first)
+def _open(path: Path, unused: Collection[int]) -> _Opened:
+    cassette = open_cassette(path)
+    size = len(cassette.interactions)
+    beyond = sorted(index for index in unused if not 0 <= index < size)
     if beyond:
-        raise UsageError(f"no interaction {beyond[0]}: the cassettes hold {first}, counted from 0")
+        raise UsageError(f"no interaction {beyond[0]}: {path} holds {size}, counted from 0")
+    recording = Recording.of(
+        cassette.interactions,
+        name=str(path),
+        redactor=Redactor(salt=_salt(cassette)),
+        options=MatchOptions(),
+    )
+    trimmed = trim(recording.interactions, recording.index, unused=unused)
+    return _Opened(path=path, cassette=cassette, trimmed=trimmed)
 
 
 def _salt(cassette: Cassette) -> str:

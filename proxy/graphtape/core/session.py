@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from graphtape.core.batch import FIRST_FAILURE, in_order, is_batch, parts_of
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Journal
 from graphtape.core.position import Hit, How, Miss, Order, Player
+from graphtape.core.scenario import PASS, Answer, Fault, Parts, Pass, Play
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from graphtape.core.batch import Part
     from graphtape.core.message import Request, Response
     from graphtape.core.recording import Recording
-    from graphtape.core.scenario import StatusRule
+    from graphtape.core.scenario import Bend, Decision, StatusRule
     from graphtape.core.stretch import Stretch
 
 
@@ -37,6 +38,7 @@ class Replay:
     Attributes:
         index: Of the interaction on its own tape, from 0; `hit.part` names the part of a batch.
         how: In its turn, again, or from outside its stretch.
+        bend: What a scenario makes of it.
     """
 
     answer: Response
@@ -44,18 +46,34 @@ class Replay:
     how: How
     deck: Deck
     hit: Hit
+    bend: Bend | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
-    """Ask upstream."""
+    """Ask upstream.
+
+    Attributes:
+        bend: What a scenario makes of the answer.
+        directed: What scenarios say of the parts of a batch.
+    """
+
+    bend: Bend | None = None
+    directed: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inject:
     """Answer what a scenario says."""
 
-    answer: Response
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """Break the connection, as a scenario says."""
+
+    fault: Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +105,14 @@ class Assemble:
     Attributes:
         parts: In the order they were asked in.
         found: By the id of a part, what answers it; in the order they are to play.
+        bend: What a scenario makes of the whole.
+        directed: What scenarios say of its parts.
     """
 
     parts: tuple[Part, ...]
-    found: Mapping[str, Replay | Refuse | FailedDependency]
+    found: Mapping[str, Found]
+    bend: Bend | None = None
+    directed: Parts | None = None
 
     @property
     def replays(self) -> tuple[Replay, ...]:
@@ -109,7 +131,21 @@ class Assemble:
         return self.replays[0].index if len(places) == 1 else None
 
 
-Plan = Replay | Assemble | Forward | Inject | Refuse
+Found: TypeAlias = "Replay | Refuse | FailedDependency | Answer"
+Plan: TypeAlias = "Replay | Assemble | Forward | Inject | Break | Refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """What a client asks for one request alone.
+
+    Attributes:
+        script: Scenarios; they come before the session's.
+        rules: Come after the session's.
+    """
+
+    script: Play
+    rules: tuple[StatusRule, ...] = ()
 
 
 @dataclass(slots=True)
@@ -128,13 +164,15 @@ class Session:
         id: `default`, or what its path prefix names.
         mode: Where an answer may come from.
         decks: The cassettes, in the order they are asked.
-        rules: Bend what tape or upstream answered.
+        rules: Bend what tape or upstream answered, after every scenario.
+        script: The scenarios, and what they have counted.
     """
 
     id: str
     mode: Mode
     decks: tuple[Deck, ...] = ()
     rules: tuple[StatusRule, ...] = ()
+    script: Play = field(default_factory=Play)
     journal: Journal = field(default_factory=Journal)
 
     @classmethod
@@ -145,11 +183,14 @@ class Session:
         mode: Mode,
         order: Order,
         rules: tuple[StatusRule, ...] = (),
+        script: Play | None = None,
         id: str = "default",  # noqa: A002 - the control API's own word
     ) -> Session:
         """Open a session over loaded cassettes."""
         decks = (Deck(each, Player(each.playable, order=order)) for each in recordings)
-        return cls(id=id, mode=mode, decks=tuple(decks), rules=rules)
+        return cls(
+            id=id, mode=mode, decks=tuple(decks), rules=rules, script=script or Play.over(())
+        )
 
     @property
     def forwards(self) -> bool:
@@ -167,16 +208,67 @@ class Session:
         """Whether an answer may come from the tape, so that a request must be read whole."""
         return bool(self.decks) and self.mode is not Mode.ALL
 
-    def plan(self, request: Request) -> Plan:
+    def plan(self, request: Request, *, now: float = 0.0, cue: Cue | None = None) -> Plan:
         """Decide where the answer to a request comes from.
 
         A write that is planned is reserved: the caller says `played` or `release`.
 
+        Args:
+            request: As the client sent it.
+            now: Seconds on a clock that never goes back.
+            cue: What the client asks for this request alone.
+
         Raises:
             RequestError: It is a batch that Graph would refuse.
         """
+        scripts = [script for script in (cue and cue.script, self.script) if script]
+        if not scripts:
+            return self._look_up(request, None)
+        decision = self._decide(scripts, request, now)
+        match decision:
+            case Fault():
+                return Break(fault=decision)
+            case Answer():
+                return Inject(answer=decision)
+            case Pass(bend=bend):
+                directed = self._decide_parts(scripts, request, now) if is_batch(request) else None
+                if isinstance(directed, Fault):
+                    return Break(fault=directed)
+                plan = self._look_up(request, directed)
+                return plan if bend is None or isinstance(plan, Refuse) else _bent(plan, bend)
+            case _:
+                assert_never(decision)
+
+    def _decide(self, scripts: Sequence[Play], request: Request, now: float) -> Decision:
+        """Ask every scenario, since every one counts; the first that has a say wins."""
+        decisions = [each.before(request, session=self.id, now=now) for each in scripts]
+        return next((each for each in decisions if each != PASS), PASS)
+
+    def _decide_parts(
+        self, scripts: Sequence[Play], request: Request, now: float
+    ) -> Parts | Fault | None:
+        """Ask of each part of a batch; None where nobody has a say, or it is none."""
+        try:
+            parts = [(part.id, part.request) for part in in_order(parts_of(request))]
+        except RequestError:
+            return None
+        decided = [each.before_parts(parts, session=self.id, now=now) for each in scripts]
+        answers: dict[str, Answer] = {}
+        bends: dict[str, Bend] = {}
+        for each in reversed(decided):
+            if isinstance(each, Fault):
+                return each
+            answers.update(each.answers)
+            bends.update(each.bends)
+        return Parts(answers=answers, bends=bends) if answers or bends else None
+
+    def _look_up(
+        self, request: Request, directed: Parts | None
+    ) -> Replay | Assemble | Forward | Refuse:
         if not self.plays and self.forwards:
-            return Forward()
+            return Forward(directed=directed)
+        if directed is not None:
+            return self._plan_directed(request, directed)
         found = self._find(request)
         # A batch whose answer isn't in its turn may have newer ones to its parts.
         if is_batch(request) and not (isinstance(found, Replay) and found.how is How.NEXT):
@@ -185,7 +277,18 @@ class Session:
             return Forward() if self.forwards else found
         return found
 
-    def _plan_batch(self, request: Request, whole: Replay | None) -> Plan:
+    def _plan_directed(self, request: Request, directed: Parts) -> Assemble | Forward:
+        """Answer a batch part by part, since scenarios have a say in some."""
+        parts = parts_of(request)
+        plan = Assemble(parts=parts, found=self._find_parts(parts, directed), directed=directed)
+        if plan.misses and self.forwards:
+            self.release(plan)
+            return Forward(directed=directed)
+        return plan
+
+    def _plan_batch(
+        self, request: Request, whole: Replay | None
+    ) -> Replay | Assemble | Forward | Refuse:
         """Answer a batch part by part; as it was recorded, or not at all, where that fails.
 
         Args:
@@ -207,14 +310,22 @@ class Session:
             return Forward()
         return plan
 
-    def _find_parts(self, parts: tuple[Part, ...]) -> dict[str, Replay | Refuse | FailedDependency]:
+    def _find_parts(
+        self, parts: tuple[Part, ...], directed: Parts | None = None
+    ) -> dict[str, Found]:
         """Find an answer to each part, as if those before it had played already."""
         ahead = tuple(deck.player.ahead() for deck in self.decks)
-        found: dict[str, Replay | Refuse | FailedDependency] = {}
+        answers = directed.answers if directed is not None else {}
+        bends = directed.bends if directed is not None else {}
+        found: dict[str, Found] = {}
         for part in in_order(parts):
-            failed = next((needed for needed in part.after if _fails(found[needed])), None)
+            failed = next(
+                (each for each in part.after if _fails(found[each], bends.get(each))), None
+            )
             if failed is not None:
                 found[part.id] = FailedDependency(on=failed)
+            elif part.id in answers:
+                found[part.id] = answers[part.id]
             else:
                 found[part.id] = self._find(part.request, ahead)
         return found
@@ -261,9 +372,9 @@ class Session:
         for replay in plan.replays if isinstance(plan, Assemble) else (plan,):
             replay.deck.player.release(replay.hit)
 
-    def bend(self, answer: Response, *, to: Request) -> Response:
+    def bend(self, answer: Response, *, to: Request, cue: Cue | None = None) -> Response:
         """Return an answer of tape or upstream as the session's rules want it."""
-        for rule in self.rules:
+        for rule in (*self.rules, *(cue.rules if cue is not None else ())):
             answer = rule.bend(answer, to=to)
         return answer
 
@@ -273,8 +384,21 @@ class Session:
         return {name: unused for name, unused in by_cassette.items() if unused}
 
 
-def _fails(found: Replay | Refuse | FailedDependency) -> bool:
-    return not isinstance(found, Replay) or found.answer.status >= FIRST_FAILURE
+def _bent(plan: Replay | Assemble | Forward, bend: Bend) -> Replay | Assemble | Forward:
+    return replace(plan, bend=bend)
+
+
+def _fails(found: Found, bend: Bend | None) -> bool:
+    match found:
+        case Replay(answer=answer):
+            status = bend.change.status if bend is not None else None
+            return (status or answer.status) >= FIRST_FAILURE
+        case Answer(answer=canned):
+            return canned.status >= FIRST_FAILURE
+        case Refuse() | FailedDependency():
+            return True
+        case _:
+            assert_never(found)
 
 
 def _is_all_from(whole: Replay, plan: Assemble) -> bool:

@@ -21,6 +21,7 @@ from graphtape.core.redaction import Redactor
 from graphtape.core.session import Mode, Session
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import make_control
+from graphtape.server.delivery import Haste
 from graphtape.server.handler import handle
 from graphtape.server.ports import Addresses, listen, serve, url_of
 from graphtape.server.protocol import DataServer
@@ -140,6 +141,7 @@ class Proxy:
             max_body=self.settings.max_body,
             on_entry=self.on_entry,
             timing=self.settings.timing(),
+            haste=Haste(fast=self.settings.fast),
         )
         server = DataServer(partial(handle, gate=self._gate))
         # What is in flight is seen to by `_settle`; what is left after it is cut.
@@ -216,7 +218,11 @@ class Proxy:
             if cassette is not None and self.mode is not Mode.ALL
         )
         session = Session.over(
-            recordings, mode=self.mode, order=settings.play_order(self.mode), rules=rules
+            recordings,
+            mode=self.mode,
+            order=settings.play_order(self.mode),
+            rules=rules,
+            script=settings.script(),
         )
         clean = recordings[0].redactor if recordings else None
         if clean is None:

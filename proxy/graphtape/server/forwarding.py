@@ -10,15 +10,18 @@ from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
 from graphtape.core.message import end_to_end
 from graphtape.core.origin import off_graph_origin
-from graphtape.server.answer import Sent, break_off, respond
+from graphtape.server.answer import Sent, break_off
+from graphtape.server.delivery import Delivery
 from graphtape.server.incoming import decode_request
 from graphtape.server.relay import Tee, Untaped, relay
+from graphtape.server.staging import Staging
 from graphtape.server.visit import marked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from graphtape.core.message import Request, Response
+    from graphtape.core.session import Cue, Forward
     from graphtape.server.incoming import Incoming
     from graphtape.server.upstream import UpstreamClient
     from graphtape.server.visit import Visit
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("graphtape")
 
 
-async def forward(visit: Visit) -> Sent:
+async def forward(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
     """Ask upstream, answer the client, and put both on the tape.
 
     Raises:
@@ -38,10 +41,25 @@ async def forward(visit: Visit) -> Sent:
         raise RequestError("this session forwards nothing", status=403, code="GraphtapeOffline")
     if visit.incoming.off_graph:
         _leave_graph(visit)
+    delivery = Delivery.of(plan.bend, plan.directed)
+    asked = visit.request
+    staging = None if plan.directed is None else Staging.of(asked, plan.directed)
+    if staging is not None:
+        whole = staging.whole()
+        if whole is not None:
+            last_byte = await visit.answer(whole, Source.INJECTED, delivery=delivery)
+            return last_byte.sent(whole.status)
+        staging.reduce(visit.incoming)
+
+    def bend(answer: Response) -> Response:
+        staged = answer if staging is None else staging.staged(answer)
+        bent = staged if plan.bend is None else plan.bend.apply(staged).response
+        return visit.session.play.bend(bent, to=asked, cue=cue)
+
     place = recorder.begin()
     body, tee = _body_up(visit.incoming, limit=visit.gate.max_body)
     try:
-        return await _relay(visit, client, recorder, place, body, tee)
+        return await _relay(visit, client, recorder, place, body, tee, bend, delivery)
     except UpstreamError as exc:
         if tee is not None and not tee.whole and visit.http.transport is None:
             # The client left in the middle of its upload: it is what broke the way up.
@@ -79,8 +97,10 @@ async def _relay(
     place: int,
     body: AsyncIterator[bytes] | bytes,
     tee: Tee | None,
+    bend: Callable[[Response], Response],
+    delivery: Delivery,
 ) -> Sent:
-    incoming, play, gate = visit.incoming, visit.session.play, visit.gate
+    incoming, gate = visit.incoming, visit.gate
     url = gate.upstream.address(incoming.request.url)
     async with client.send(incoming, url, body) as upstream_answer:
         relayed = await relay(
@@ -88,19 +108,20 @@ async def _relay(
             request=incoming.request,
             upstream=gate.upstream,
             base=incoming.base,
-            bend=lambda answer: play.bend(answer, to=incoming.request),
+            bend=bend,
             name=visit.session.named.update,
             limit=gate.max_body,
         )
         index = recorder.index(place)
         outgoing = marked(relayed.outgoing, Source.RECORDED, index)
-        async with respond(visit.http, outgoing) as last_byte:
+        async with visit.responding(outgoing, delivery) as last_byte:
             asked = _asked(incoming, tee)
             note = await _remember(recorder, place, visit.request, asked, relayed.answer())
             whole = await last_byte()
-    if not whole:
+    if not whole and delivery.fault is None:
         note = note or "the client left before its answer was whole; it is on the tape"
-    visit.journal(outgoing.status, Source.RECORDED, index=index, note=note)
+    notes = "; ".join(filter(None, (note, delivery.why)))
+    visit.journal(outgoing.status, Source.RECORDED, index=index, note=notes)
     return last_byte.sent(outgoing.status)
 
 

@@ -7,15 +7,27 @@ import logging
 import time
 from typing import TYPE_CHECKING, assert_never
 
-from graphtape.core.batch import FAILED_DEPENDENCY, joined
+from graphtape.core.batch import joined
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.message import Headers, Request
 from graphtape.core.miss import explain
-from graphtape.core.session import Assemble, FailedDependency, Forward, Inject, Refuse, Replay
+from graphtape.core.position import How
+from graphtape.core.scenario import Answer
+from graphtape.core.session import (
+    Assemble,
+    Break,
+    FailedDependency,
+    Forward,
+    Inject,
+    Refuse,
+    Replay,
+)
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
 from graphtape.server.cors import is_preflight, leave
-from graphtape.server.errors import own_error
+from graphtape.server.cue import cue_of
+from graphtape.server.delivery import Delivery, break_connection
+from graphtape.server.errors import failed_dependency, own_error, stamp
 from graphtape.server.forwarding import forward
 from graphtape.server.incoming import arrive, read_body
 from graphtape.server.visit import Visit, marked, refreshed
@@ -24,6 +36,8 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
     from graphtape.core.message import Response
+    from graphtape.core.scenario import Fault
+    from graphtape.core.session import Cue
     from graphtape.server.visit import Gate
 
 MISS_STATUS = 599
@@ -73,22 +87,47 @@ async def _serve(visit: Visit) -> Sent:
     whole = play.plays or not play.forwards
     root = gate.upstream.tape_root
     await read_body(visit.incoming, visit.http, whole=whole, limit=gate.max_body, tape_root=root)
-    plan = play.plan(visit.request)
+    cue = cue_of(visit.incoming.options)
+    plan = play.plan(visit.request, now=gate.haste.now(), cue=cue)
     match plan:
         case Replay():
-            return await _replay(visit, plan)
+            return await _replay(visit, plan, cue)
         case Assemble():
-            return await _assemble(visit, plan)
+            return await _assemble(visit, plan, cue)
         case Forward():
-            return await forward(visit)
+            return await forward(visit, plan, cue)
         case Inject():
-            answer = refreshed(plan.answer, visit.request, gate.timing)
-            last_byte = await visit.answer(answer, Source.INJECTED)
-            return last_byte.sent(plan.answer.status)
+            return await _inject(visit, plan.answer)
+        case Break():
+            return await _break(visit, plan.fault)
         case Refuse():
             return await _miss(visit, plan)
         case _:
             assert_never(plan)
+
+
+async def _inject(visit: Visit, answer: Answer) -> Sent:
+    """Answer in Graph's place."""
+    written = answer.response(visit.request, stamp())
+    visit.gate.haste.told(_told(written))
+    response = refreshed(written, visit.request, visit.gate.timing)
+    delivery = Delivery(wait=answer.wait, fault=answer.fault, why=answer.why)
+    last_byte = await visit.answer(response, Source.INJECTED, delivery=delivery)
+    return last_byte.sent(response.status)
+
+
+async def _break(visit: Visit, fault: Fault) -> Sent:
+    """Break the connection in place of an answer."""
+    gate = visit.gate
+    await gate.haste.pause(visit.http, fault.wait, gate.closing)
+    visit.journal(0, Source.INJECTED, note=f"{fault.why}: {fault.kind}")
+    return await break_connection(visit.http, fault, gate.closing)
+
+
+def _told(response: Response) -> float:
+    """Return the seconds a client is told to wait."""
+    value = response.headers.get("Retry-After") or ""
+    return float(value) if value.isdigit() else 0.0
 
 
 def _continue(http: BaseRequest) -> None:
@@ -98,12 +137,18 @@ def _continue(http: BaseRequest) -> None:
         http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-async def _replay(visit: Visit, plan: Replay) -> Sent:
+async def _replay(visit: Visit, plan: Replay, cue: Cue | None) -> Sent:
     play = visit.session.play
-    response = refreshed(play.bend(plan.answer, to=visit.request), visit.request, visit.gate.timing)
+    answer = plan.answer if plan.bend is None else plan.bend.apply(plan.answer).response
+    bent = play.bend(answer, to=visit.request, cue=cue)
+    response = refreshed(bent, visit.request, visit.gate.timing)
+    delivery = Delivery.of(plan.bend)
     whole = False
     try:
-        last_byte = await visit.answer(response, Source.REPLAYED, index=plan.index)
+        note = _aside(plan.how)
+        last_byte = await visit.answer(
+            response, Source.REPLAYED, index=plan.index, note=note, delivery=delivery
+        )
         whole = not last_byte.gone
     finally:
         if whole:
@@ -113,15 +158,37 @@ async def _replay(visit: Visit, plan: Replay) -> Sent:
     return last_byte.sent(response.status)
 
 
-async def _assemble(visit: Visit, plan: Assemble) -> Sent:
+def _aside(how: How) -> str:
+    """Say where an answer from tape came from, unless it was in its turn."""
+    match how:
+        case How.NEXT:
+            return ""
+        case How.REPEATED:
+            return "repeated: its stretch of tape has no newer answer"
+        case How.BEFORE:
+            return "from before its stretch of tape, which has no answer"
+        case How.AFTER:
+            return "from after its stretch of tape: nothing up to there answers"
+        case _:
+            assert_never(how)
+
+
+async def _assemble(visit: Visit, plan: Assemble, cue: Cue | None) -> Sent:
     """Answer a batch part by part; it counts as missed where one part is."""
     play = visit.session.play
     response, missed = _assembled(visit, plan)
-    response = refreshed(play.bend(response, to=visit.request), visit.request, visit.gate.timing)
+    answer = response if plan.bend is None else plan.bend.apply(response).response
+    bent = play.bend(answer, to=visit.request, cue=cue)
+    response = refreshed(bent, visit.request, visit.gate.timing)
+    delivery = Delivery.of(plan.bend, plan.directed)
     source = Source.MISSED if missed else Source.REPLAYED
+    if not missed and not plan.replays:
+        source = Source.INJECTED
     whole = False
     try:
-        last_byte = await visit.answer(response, source, index=plan.index, note="\n".join(missed))
+        last_byte = await visit.answer(
+            response, source, index=plan.index, note="\n".join(missed), delivery=delivery
+        )
         whole = not last_byte.gone
     finally:
         if whole:
@@ -134,21 +201,22 @@ async def _assemble(visit: Visit, plan: Assemble) -> Sent:
 def _assembled(visit: Visit, plan: Assemble) -> tuple[Response, list[str]]:
     """Return the answer to a batch, and why parts of it have none."""
     answers: dict[str, Response] = {}
+    bends = plan.directed.bends if plan.directed is not None else {}
     missed: list[str] = []
     for part in plan.parts:
         found, asked = plan.found[part.id], part.request
         match found:
             case Replay():
-                answers[part.id] = found.answer
+                bend = bends.get(part.id)
+                answers[part.id] = bend.apply(found.answer).response if bend else found.answer
+            case Answer():
+                answers[part.id] = found.response(asked, stamp())
             case Refuse():
                 why = _why(visit, asked, found)
                 answers[part.id] = own_error(asked, "GraphtapeMiss", why, status=MISS_STATUS)
                 missed.append(f"part {part.id!r}: {why}")
             case FailedDependency():
-                why = f"Request id {part.id} depends on {found.on!r}, which failed."
-                answers[part.id] = own_error(
-                    asked, "FailedDependency", why, status=FAILED_DEPENDENCY
-                )
+                answers[part.id] = failed_dependency(part, on=found.on)
             case _:
                 assert_never(found)
     return joined(plan.parts, answers), missed

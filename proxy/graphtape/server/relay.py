@@ -138,10 +138,10 @@ async def relay(
         return links.at(base, response)
 
     def streamed(body: AsyncIterator[bytes]) -> Outgoing:
-        head = local(taped(b""))
+        head = local(bend(taped(b"")))
         return Outgoing(
-            status=upstream_answer.status,
-            reason=upstream_answer.reason,
+            status=head.status,
+            reason=head.reason,
             headers=_with_coding(head.headers, headers),
             body=body,
             length=upstream_answer.length,

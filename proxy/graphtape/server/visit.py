@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -13,12 +14,13 @@ from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.origin import localise
 from graphtape.core.refresh import Timing
-from graphtape.server.answer import LastByte, Outgoing, Sent, respond
+from graphtape.server.answer import LastByte, Outgoing, Sent
 from graphtape.server.cors import readable
+from graphtape.server.delivery import PLAIN, Delivery, Haste
 from graphtape.server.errors import CALLER_ID, own_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from aiohttp.web import BaseRequest
 
@@ -40,6 +42,7 @@ class Gate:
         max_body: Bytes; a larger body is passed on and left off the tape.
         on_entry: Told of each request that is done.
         timing: What becomes of the times of recorded and injected answers.
+        haste: Whether injected waits are real.
         visits: The requests in flight.
         closing: Set once no more are let in.
     """
@@ -50,6 +53,7 @@ class Gate:
     max_body: int
     on_entry: Callable[[Entry], None]
     timing: Timing = field(default_factory=Timing)
+    haste: Haste = field(default_factory=Haste)
     visits: set[Visit] = field(default_factory=set)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,17 +104,33 @@ class Visit:
         return self.incoming.request
 
     async def answer(
-        self, response: Response, source: Source, *, index: int | None = None, note: str = ""
+        self,
+        response: Response,
+        source: Source,
+        *,
+        index: int | None = None,
+        note: str = "",
+        delivery: Delivery = PLAIN,
     ) -> LastByte:
         """Send a whole answer, its links pointing back at the proxy; journal it."""
         local = localise(readable(response, self.request), self.incoming.base)
         outgoing = Outgoing(
             status=local.status, reason=local.reason, headers=local.headers, body=local.body
         )
-        async with respond(self.http, marked(outgoing, source, index)) as last_byte:
+        async with self.responding(marked(outgoing, source, index), delivery) as last_byte:
             await last_byte()
-        self.journal(local.status, source, index=index, note=note)
+        notes = "; ".join(filter(None, (note, delivery.why)))
+        self.journal(local.status, source, index=index, note=notes)
         return last_byte
+
+    @asynccontextmanager
+    async def responding(self, outgoing: Outgoing, delivery: Delivery) -> AsyncIterator[LastByte]:
+        """Write an answer but for its last byte, as `answer.respond` does, and as delivered."""
+        gate = self.gate
+        await gate.haste.pause(self.http, delivery.wait, gate.closing)
+        respond = delivery.responder(gate.haste, gate.closing)
+        async with respond(self.http, outgoing) as last_byte:
+            yield last_byte
 
     async def error(
         self, code: str, message: str, *, status: int, source: Source = Source.REFUSED

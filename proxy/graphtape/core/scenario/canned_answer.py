@@ -47,6 +47,11 @@ class ErrorAnswer:
     claims: Json = None
     headers: tuple[tuple[str, str | None], ...] = ()
 
+    @property
+    def status(self) -> int:
+        """That of the error."""
+        return self.error.status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainAnswer:
