@@ -18,6 +18,7 @@ from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
 from graphtape.core.scenario import Play, StatusRule
 from graphtape.core.session import Mode
+from graphtape.core.verdict import Kind  # noqa: TC001 - msgspec reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,6 +145,7 @@ class Settings(
         quiet: No live line per request.
         seed: For everything random; None is each scenario file's own, or else 0.
         scenario: Presets by name, or files.
+        fail_on: Verdicts on the client that make a run fail.
         keep_identities: Leave mail addresses, tenant ids and domains as they are.
         fsync: Make each record durable against power loss before its answer's last byte.
         matching: The `[matching]` table.
@@ -171,6 +173,7 @@ class Settings(
     quiet: bool = False
     seed: int | None = None
     scenario: tuple[str, ...] = ()
+    fail_on: tuple[Kind, ...] = ()
     keep_identities: bool = False
     fsync: bool = False
     matching: Matching = Matching()
@@ -309,7 +312,7 @@ def _kebab(table: Mapping[str, object]) -> dict[str, object]:
 
 
 def _convert(table: dict[str, object], source: str) -> Settings:
-    lists = {"status", "scenario", "match-on", "ignore-body", "ignore-query"}
+    lists = {"status", "scenario", "fail-on", "match-on", "ignore-body", "ignore-query"}
     as_lists = {
         key: [value] if key in lists and isinstance(value, str) else value
         for key, value in table.items()

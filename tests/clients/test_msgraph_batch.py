@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from clients.test_msgraph_sdk import app_at
 from proxies import recording, replaying
+from sdk import app_at
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

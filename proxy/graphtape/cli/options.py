@@ -107,6 +107,12 @@ proxying = together(
         metavar="NAME|FILE",
         help="Answer and bend as a preset (`graphtape scenarios`) or a YAML file says; repeatable.",
     ),
+    listed(
+        "--fail-on",
+        metavar="VERDICT",
+        help="Fail the run where the client did this: early-retry, no-retry, blind-retry, "
+        "made-up-skiptoken, disconnect-with-body, no-token, v1-over-beta.",
+    ),
     listed("--match-on", metavar="NAME", help="Compare requests by these alone; vcrpy's names."),
     listed("--ignore-body", metavar="FIELD", help="Leave a body field out of matching."),
     listed("--ignore-query", metavar="NAME", help="Leave a query value out of matching."),

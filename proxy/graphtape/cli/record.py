@@ -92,4 +92,4 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
         state = "is as it was" if cassette.exists() else "was not written"
         why = ": nothing was recorded" if not outcome.recorded else ""
         serving.say(f"{cassette} {state}{why}")
-    ctx.exit(serving.exit_code(outcome, fail_on_unused=False))
+    ctx.exit(serving.exit_code(outcome, fail_on_unused=False, fail_on=settings.fail_on))

@@ -72,4 +72,8 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
     runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=settings.ready_file))
     for line in serving.summary(proxy.outcome):
         serving.say(line)
-    ctx.exit(serving.exit_code(proxy.outcome, fail_on_unused=settings.fail_on_unused))
+    ctx.exit(
+        serving.exit_code(
+            proxy.outcome, fail_on_unused=settings.fail_on_unused, fail_on=settings.fail_on
+        )
+    )

@@ -9,6 +9,7 @@ import click
 
 from graphtape.core.graph import short
 from graphtape.core.journal import Source
+from graphtape.core.verdict import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,6 +83,7 @@ def summary(outcome: Outcome) -> list[str]:
     if journal.misses:
         first = journal.misses[0].note.partition("\n")[0]
         lines.append(f"{_count(len(journal.misses), 'miss', 'misses')}; the first: {first}")
+    lines += [f"verdict: {line}" for line in outcome.verdicts.lines()]
     lines += [f"no effect: {rule}" for rule in outcome.session.script.idle()]
     lines += [f"left off the tape: {reason}" for reason in outcome.dropped]
     lines += outcome.failures
@@ -110,10 +112,12 @@ def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def exit_code(outcome: Outcome, *, fail_on_unused: bool) -> int:
+def exit_code(outcome: Outcome, *, fail_on_unused: bool, fail_on: tuple[str, ...] = ()) -> int:
     """Return the code a run ends with."""
     counts = outcome.session.journal.counts
     if outcome.failures or outcome.dropped:
+        return FAILED
+    if outcome.verdicts.among([Kind(name) for name in fail_on]):
         return FAILED
     if counts[Source.MISSED]:
         return MISSED

@@ -27,7 +27,7 @@ from graphtape.server.ports import Addresses, listen, serve, url_of
 from graphtape.server.protocol import DataServer
 from graphtape.server.sessions import LiveSession, Sessions
 from graphtape.server.upstream import UpstreamClient
-from graphtape.server.visit import Gate
+from graphtape.server.visit import Gate, witness_clock
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.part import part_path
 from graphtape.tape.recorder import Recorder, held
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.journal import Entry
     from graphtape.core.origin import Upstream
+    from graphtape.core.verdict import Tally
     from graphtape.settings import Settings
     from graphtape.tape.vcr_format import Cassette
 
@@ -60,12 +61,14 @@ class Outcome:
         saved: How many interactions the cassette holds now; None where none was written.
         recorded: How many of them are new.
         dropped: Why interactions were left off the tape.
+        verdicts: What the client did that Graph advises against.
         failures: What else went wrong; the run is no success.
         redacted: How many secrets and identities were replaced.
     """
 
     session: Session
     recordings: tuple[Recording, ...]
+    verdicts: Tally
     saved: int | None = None
     recorded: int = 0
     dropped: list[str] = field(default_factory=list)
@@ -164,7 +167,9 @@ class Proxy:
         with self._held:
             async with self._serving:
                 await self._settle()
-            recorder = self._live.recorder
+            live = self._live
+            live.verdicts.add(live.witness.ended(now=witness_clock()))
+            recorder = live.recorder
             if recorder is not None:
                 await asyncio.to_thread(self._save, recorder, well=exc_type is None)
 
@@ -233,8 +238,14 @@ class Proxy:
         for cassette in reversed(cassettes):
             if cassette is not None and cassette.metadata is not None:
                 saved.update(cassette.metadata.variables)
-        self._live = LiveSession(play=session, clean=clean, recorder=recorder, saved=saved)
-        self.outcome = Outcome(session=session, recordings=recordings)
+        self._live = LiveSession(
+            play=session,
+            clean=clean,
+            recorder=recorder,
+            options=settings.match_options(),
+            saved=saved,
+        )
+        self.outcome = Outcome(session=session, recordings=recordings, verdicts=self._live.verdicts)
 
     def _open(self, path: Path, stack: ExitStack) -> Cassette | None:
         """Open a cassette as the mode wants it; None where it is to be begun."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
-from graphtape.core.message import end_to_end
+from graphtape.core.message import Response, end_to_end
 from graphtape.core.origin import off_graph_origin
 from graphtape.server.answer import Sent, break_off
 from graphtape.server.delivery import Delivery
@@ -20,8 +20,9 @@ from graphtape.server.visit import marked
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from graphtape.core.message import Request, Response
+    from graphtape.core.message import Request
     from graphtape.core.session import Cue, Forward
+    from graphtape.server.answer import Outgoing
     from graphtape.server.incoming import Incoming
     from graphtape.server.upstream import UpstreamClient
     from graphtape.server.visit import Visit
@@ -118,6 +119,7 @@ async def _relay(
             asked = _asked(incoming, tee)
             note = await _remember(recorder, place, visit.request, asked, relayed.answer())
             whole = await last_byte()
+    visit.witnessed(_sent(outgoing) if whole else None)
     if not whole and delivery.fault is None:
         note = note or "the client left before its answer was whole; it is on the tape"
     notes = "; ".join(filter(None, (note, delivery.why)))
@@ -169,9 +171,22 @@ def _for_tape(request: Request) -> Request:
     return replace(request, headers=end_to_end(request.headers).without("Host", "Expect"))
 
 
+def _sent(outgoing: Outgoing) -> Response:
+    """Return what went out, as far as it can be looked into."""
+    body = outgoing.body
+    plain = isinstance(body, bytes) and "Content-Encoding" not in outgoing.headers
+    return Response(
+        status=outgoing.status,
+        reason=outgoing.reason,
+        headers=outgoing.headers,
+        body=body if plain and isinstance(body, bytes) else b"",
+    )
+
+
 async def _failed(visit: Visit, exc: UpstreamError) -> Sent:
     if not visit.http.writer.output_size:
         return await visit.error(exc.code, str(exc), status=exc.status)
     # The head is out: only a broken connection can still say that the body isn't whole.
+    visit.witnessed(None)
     visit.journal(0, Source.REFUSED, note=str(exc))
     return break_off(visit.http)

@@ -67,9 +67,11 @@ async def _guarded(visit: Visit) -> Sent:
     except RequestError as exc:
         return await visit.error(exc.code, str(exc), status=exc.status)
     except ConnectionError:
+        visit.witnessed(None)
         visit.journal(0, Source.REFUSED, note="the client left before its request was whole")
         return break_off(http)
     except asyncio.CancelledError:
+        visit.witnessed(None)
         visit.journal(0, Source.REFUSED, note="cut off in flight when the proxy stopped")
         raise
     except Exception as exc:
@@ -87,6 +89,7 @@ async def _serve(visit: Visit) -> Sent:
     whole = play.plays or not play.forwards
     root = gate.upstream.tape_root
     await read_body(visit.incoming, visit.http, whole=whole, limit=gate.max_body, tape_root=root)
+    visit.witnessed_asking()
     cue = cue_of(visit.incoming.options)
     plan = play.plan(visit.request, now=gate.haste.now(), cue=cue)
     match plan:
@@ -120,6 +123,7 @@ async def _break(visit: Visit, fault: Fault) -> Sent:
     """Break the connection in place of an answer."""
     gate = visit.gate
     await gate.haste.pause(visit.http, fault.wait, gate.closing)
+    visit.witnessed(None)
     visit.journal(0, Source.INJECTED, note=f"{fault.why}: {fault.kind}")
     return await break_connection(visit.http, fault, gate.closing)
 

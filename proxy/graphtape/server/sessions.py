@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError
+from graphtape.core.matching import DEFAULT
 from graphtape.core.origin import off_graph_origin
+from graphtape.core.verdict import Tally, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from graphtape.core.matching import MatchOptions
     from graphtape.core.redaction import Redactor
     from graphtape.core.session import Session
     from graphtape.tape.recorder import Recorder
@@ -26,6 +29,9 @@ class LiveSession:
         recorder: Takes what is forwarded; None where nothing may be.
         named: The hosts off Graph that upstream's answers named, in canonical form; no other is
             reached.
+        options: What makes two requests the same one.
+        witness: Sees what the client does that Graph advises against.
+        verdicts: What it has seen.
         saved: The variables of its cassettes, by name.
         taped: Those that were reached when the tapes were recorded: they can be replayed.
     """
@@ -33,9 +39,12 @@ class LiveSession:
     play: Session
     clean: Redactor
     recorder: Recorder | None = None
+    options: MatchOptions = DEFAULT
     named: set[str] = field(default_factory=set)
     taped: frozenset[str] = field(init=False)
     saved: Mapping[str, str] = field(default_factory=dict)
+    witness: Witness = field(init=False)
+    verdicts: Tally = field(default_factory=Tally)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -44,6 +53,7 @@ class LiveSession:
 
     def __post_init__(self) -> None:
         """Note the hosts off Graph that the tapes were recorded from."""
+        self.witness = Witness(self.clean.url, options=self.options)
         tapes = (deck.recording.interactions for deck in self.play.decks)
         origins = (off_graph_origin(each.request.url) for tape in tapes for each in tape)
         self.taped = frozenset(origin for origin in origins if origin is not None)

@@ -84,6 +84,7 @@ class Visit:
     began: float
     number: int = field(init=False)
     task: asyncio.Task[object] = field(init=False)
+    _seen: Request | None = None
 
     def __post_init__(self) -> None:
         self.number = self.session.play.journal.number()
@@ -119,9 +120,31 @@ class Visit:
         )
         async with self.responding(marked(outgoing, source, index), delivery) as last_byte:
             await last_byte()
+        self.witnessed(None if last_byte.gone else local)
         notes = "; ".join(filter(None, (note, delivery.why)))
         self.journal(local.status, source, index=index, note=notes)
         return last_byte
+
+    def witnessed_asking(self) -> None:
+        """Let the witness see the request, as the client sent it."""
+        if self.incoming.rest is None:  # two uploads not read yet would look the same
+            self._seen = self.request
+            session = self.session
+            session.verdicts.add(
+                session.witness.asked(self.number, self.request, now=witness_clock())
+            )
+
+    def witnessed(self, answer: Response | None) -> None:
+        """Let the witness see the answer that went out; None where none did as a whole."""
+        seen, session = self._seen, self.session
+        if seen is None:
+            return
+        if answer is None:
+            session.verdicts.add(session.witness.broke(self.number, seen))
+        else:
+            session.verdicts.add(
+                session.witness.answered(self.number, seen, answer, now=witness_clock())
+            )
 
     @asynccontextmanager
     async def responding(self, outgoing: Outgoing, delivery: Delivery) -> AsyncIterator[LastByte]:
@@ -155,6 +178,14 @@ class Visit:
         )
         self.session.play.journal.add(entry)
         self.gate.on_entry(entry)
+
+
+_STARTED = time.time() - time.perf_counter()
+
+
+def witness_clock() -> float:
+    """Return Unix seconds of a clock that doesn't jump."""
+    return _STARTED + time.perf_counter()
 
 
 def marked(outgoing: Outgoing, source: Source, index: int | None) -> Outgoing:
