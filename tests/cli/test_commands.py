@@ -62,7 +62,7 @@ def test_record_saves_on_sigint_and_replay_plays_it(tmp_path: Path) -> None:
         assert got.headers["Graphtape-Result"] == "recorded"
     assert served.code == 0
     assert f"POST {SETTINGS}/disconnect 200 recorded" in served.stderr
-    assert "saved t.yaml: 1 interactions, 1 new" in served.stderr
+    assert "saved t.yaml: 1 interaction, 1 new" in served.stderr
     assert served.stdout == ""
     with serving("replay", "t.yaml", "-q", cwd=tmp_path) as served:
         again = requests.post(f"{served.url}{SETTINGS}/disconnect", timeout=5)

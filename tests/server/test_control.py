@@ -70,3 +70,13 @@ def test_bad_input_is_refused_as_json(
         got = requests.request(method, proxy.control + path, timeout=5, **sent)  # type: ignore[arg-type]
     assert got.status_code == status
     assert got.json()["error"]["code"].startswith("Graphtape")
+
+
+def test_a_variable_whose_name_says_secret_is_masked(tmp_path: Path) -> None:
+    path = tmp_path / "tape.yaml"
+    with recording(path, upstream="sandbox") as proxy:
+        requests.get(f"{proxy.url}/v1.0/me", headers=AUTH, timeout=5)
+        saved = {"password": "CANARY-variable", "run": "4711"}
+        requests.put(proxy.control + VARIABLES, json=saved, timeout=5)
+    assert "CANARY-variable" not in path.read_text()
+    assert "4711" in path.read_text()

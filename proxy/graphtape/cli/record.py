@@ -87,7 +87,8 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
     for line in serving.summary(outcome):
         serving.say(line)
     if outcome.saved is not None:
-        serving.say(f"saved {cassette}: {outcome.saved} interactions, {outcome.recorded} new")
+        held = serving.count(outcome.saved, "interaction")
+        serving.say(f"saved {cassette}: {held}, {outcome.recorded} new")
     elif outcome.session.forwards:
         state = "is as it was" if cassette.exists() else "was not written"
         why = ": nothing was recorded" if not outcome.recorded else ""

@@ -65,8 +65,9 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
 
     def ready(addresses: Addresses) -> None:
         names = ", ".join(map(str, cassettes))
-        count = sum(len(recording.interactions) for recording in proxy.outcome.recordings)
-        serving.say(f"replaying {names} ({count} interactions) on {addresses.proxy}")
+        held = sum(len(recording.interactions) for recording in proxy.outcome.recordings)
+        interactions = serving.count(held, "interaction")
+        serving.say(f"replaying {names} ({interactions}) on {addresses.proxy}")
         serving.say("stop with Ctrl-C")
 
     runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=settings.ready_file))

@@ -76,13 +76,13 @@ def summary(outcome: Outcome) -> list[str]:
     counts = ", ".join(
         f"{journal.counts[source]} {source}" for source in Source if journal.counts[source]
     )
-    lines = [f"{_count(journal.arrived, 'request')}" + (f": {counts}" if counts else "")]
+    lines = [f"{count(journal.arrived, 'request')}" + (f": {counts}" if counts else "")]
     lines += _cut(outcome)
     for name, unused in outcome.session.unused().items() if outcome.session.plays else ():
         lines.append(f"unused in {name}: {', '.join(map(str, unused))}")
     if journal.misses:
         first = journal.misses[0].note.partition("\n")[0]
-        lines.append(f"{_count(len(journal.misses), 'miss', 'misses')}; the first: {first}")
+        lines.append(f"{count(len(journal.misses), 'miss', 'misses')}; the first: {first}")
     lines += [f"verdict: {line}" for line in outcome.verdicts.lines()]
     lines += [f"no effect: {rule}" for rule in outcome.session.script.idle()]
     lines += [f"left off the tape: {reason}" for reason in outcome.dropped]
@@ -90,8 +90,8 @@ def summary(outcome: Outcome) -> list[str]:
     replaced = {kind: outcome.redacted.get(kind, 0) for kind in ("secrets", "identities")}
     if any(replaced.values()):
         lines.append(
-            f"redacted: {replaced['secrets']} secrets masked, {replaced['identities']} identities "
-            "replaced by pseudonyms"
+            f"redacted: {count(replaced['secrets'], 'secret')} masked, "
+            f"{count(replaced['identities'], 'identity', 'identities')} replaced by pseudonyms"
         )
     kept = outcome.redacted.get("personal", 0)
     if kept:
@@ -108,7 +108,8 @@ def _cut(outcome: Outcome) -> Iterator[str]:
             yield f"unfinished: {entry.method} {short(entry.url)}: {entry.note}"
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Write a number of things."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 

@@ -11,9 +11,13 @@ KEPT = 10_000
 
 
 class Source(enum.StrEnum):
-    """Where an answer came from; the value of the Graphtape-Result header."""
+    """Where an answer came from; the value of the Graphtape-Result header.
+
+    `passed` stands in the journal alone: passed on by upstream, and not on the tape after all.
+    """
 
     RECORDED = "recorded"
+    PASSED = "passed"
     REPLAYED = "replayed"
     INJECTED = "injected"
     MISSED = "missed"

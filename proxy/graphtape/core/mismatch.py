@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _WIDEST_VALUE = 80
 _MOST_BODY_DIFFERENCES = 20
 LONGEST_ITEMISED_BODY = 256 * 1024
+_BATCH = "/$batch"
 _KEYS_RANKED = 2000
 _KEYS_LIKENED = 100
 _KEYS_COMPARED = 20
@@ -238,7 +239,9 @@ class Near:
 
     index: int
     mismatches: tuple[Mismatch, ...]
-    distance: tuple[bool, float, bool, int] = field(default=(False, 0.0, False, 0), compare=False)
+    distance: tuple[bool, bool, float, bool, int] = field(
+        default=(False, False, 0.0, False, 0), compare=False
+    )
 
 
 def nearest(
@@ -269,8 +272,8 @@ def nearest(
         if key.body != other.body and not long:
             fields = islice(_body_differences(asked, recorded, options), _MOST_BODY_DIFFERENCES)
             found = (*found[:-1], *fields)
-        far, apart, method = _distance(key, other)
-        distance = (far, apart + 1 - likeness.ratio(other.path), method, len(found))
+        far, batch, apart, method = _distance(key, other)
+        distance = (far, batch, apart + 1 - likeness.ratio(other.path), method, len(found))
         ranked.append(Near(index=index, mismatches=found, distance=distance))
     return tuple(nsmallest(limit, ranked, key=lambda near: (near.distance, near.index)))
 
@@ -303,15 +306,17 @@ class _Likeness:
         return self._matcher.ratio()
 
 
-def _rank(key: Key, other: Key) -> tuple[bool, float, bool, int]:
+def _rank(key: Key, other: Key) -> tuple[bool, bool, float, bool, int]:
     values = len(set(key.query) ^ set(other.query)) + (key.body != other.body)
     return (*_distance(key, other), values)
 
 
-def _distance(key: Key, other: Key) -> tuple[bool, float, bool]:
+def _distance(key: Key, other: Key) -> tuple[bool, bool, float, bool]:
     here, there = set(key.path.split("/")), set(other.path.split("/"))
     return (
         (key.method, key.path) != (other.method, other.path),
+        # However alike the letters, a batch is nobody's near miss but another batch's.
+        key.path.endswith(_BATCH) != other.path.endswith(_BATCH),
         1 - len(here & there) / len(here | there),
         key.method != other.method,
     )

@@ -291,12 +291,20 @@ class Proxy:
         """Return the salt of a cassette's pseudonyms: a new one where it has none yet."""
         from_environment = os.environ.get("GRAPHTAPE_SALT")
         metadata = cassette.metadata if cassette is not None else None
-        if metadata is not None and not metadata.salt and not from_environment:
+        own = metadata.salt if metadata is not None else ""
+        if own and from_environment and own != from_environment:
+            self.on_note(f"{path}: holds a salt of its own, which is used; not GRAPHTAPE_SALT")
+        if metadata is not None and not own and not from_environment:
+            if self.mode is Mode.NEW_EPISODES:
+                raise CassetteError(
+                    f"{path}: its salt is not in the file, and with another one each identity "
+                    "would get a second name; set GRAPHTAPE_SALT to the one it was recorded with"
+                )
             self.on_note(
                 f"{path}: its salt is not in the file; set GRAPHTAPE_SALT to the one it was "
                 "recorded with, or identities sent by the client won't match"
             )
-        return from_environment or (metadata.salt if metadata else "") or secrets.token_hex(16)
+        return own or from_environment or secrets.token_hex(16)
 
     def _recorder(self, cassette: Cassette | None, salt: str) -> Recorder:
         redaction = self.settings.redaction
@@ -304,7 +312,7 @@ class Proxy:
             graphtape=__version__,
             upstream=self._upstream.name,
             recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            salt="" if os.environ.get("GRAPHTAPE_SALT") else salt,
+            salt="" if salt == os.environ.get("GRAPHTAPE_SALT") else salt,
         )
         return Recorder(
             path=self.cassettes[0],

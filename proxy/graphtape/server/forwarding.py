@@ -118,12 +118,14 @@ async def _relay(
         async with visit.responding(outgoing, delivery) as last_byte:
             asked = _asked(incoming, tee)
             note = await _remember(recorder, place, visit.request, asked, relayed.answer())
+            kept = not note
             whole = await last_byte()
     visit.witnessed(_sent(outgoing) if whole else None)
     if not whole and delivery.fault is None:
         note = note or "the client left before its answer was whole; it is on the tape"
     notes = "; ".join(filter(None, (note, delivery.why)))
-    visit.journal(outgoing.status, Source.RECORDED, index=index, note=notes)
+    source = Source.RECORDED if kept else Source.PASSED
+    visit.journal(outgoing.status, source, index=index if kept else None, note=notes)
     return last_byte.sent(outgoing.status)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import json
 import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.errors import CassetteError
-from graphtape.core.message import Interaction
+from graphtape.core.message import Headers, Interaction, Request
 from graphtape.core.session import Mode
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.lock import locked
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from graphtape.core.message import Request, Response
+    from graphtape.core.message import Response
     from graphtape.core.redaction import Redactor
     from graphtape.tape.vcr_format import Metadata
 
@@ -67,7 +68,10 @@ def take_up(path: Path, *, say: Callable[[str], None]) -> None:
             other_metadata=old.other_metadata,
         )
     left.path.unlink(missing_ok=True)
-    say(f"{len(missing)} interactions of it are now in {path}")
+    say(
+        f"{len(missing)} interactions of it are now in {path}; that recording was interrupted, so "
+        "it may lack what came after: --mode new_episodes goes on with it"
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -201,7 +205,7 @@ class Recorder:
 
     def set_variable(self, name: str, value: str) -> None:
         """Keep a value that a test made up, cleaned of secrets, to be handed back at replay."""
-        clean = self.redactor.text(value)
+        clean = self._clean_variable(name, value)
         self.variables[name] = clean
         if self._part is None:
             return
@@ -209,6 +213,16 @@ class Recorder:
             self._part.set_variable(name, clean)
         except OSError as exc:
             self.fail(f"variable {name!r} is NOT on the tape: {self._part.path} ({exc.strerror})")
+
+    def _clean_variable(self, name: str, value: str) -> str:
+        """Redact a value as a field of that name is in a JSON body."""
+        headers = Headers.of([("Content-Type", "application/json")])
+        body = json.dumps({name: value}).encode()
+        asked = Request(
+            method="PUT", url="https://graph.microsoft.com/", headers=headers, body=body
+        )
+        clean = json.loads(self.redactor.request(asked).request.body)
+        return str(clean[name])
 
     def _sync(self) -> None:
         """Make what was kept survive a power loss."""
