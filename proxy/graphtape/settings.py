@@ -18,7 +18,7 @@ from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
 from graphtape.core.scenario import Play, StatusRule
 from graphtape.core.session import Mode
-from graphtape.core.verdict import Kind  # noqa: TC001 - msgspec reads it at run time
+from graphtape.core.verdict import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -320,7 +320,21 @@ def _convert(table: dict[str, object], source: str) -> Settings:
     try:
         return msgspec.convert(as_lists, Settings)
     except msgspec.ValidationError as exc:
-        raise UsageError(f"{source}: {exc}{_known_keys(str(exc))}") from exc
+        hint = _known_keys(str(exc)) or _known_values(str(exc))
+        raise UsageError(f"{source}: {exc}{hint}") from exc
+
+
+def _known_values(error: str) -> str:
+    """List what a setting of a few values may be."""
+    values: dict[str, list[str]] = {
+        "mode": [Mode.ONCE, Mode.NEW_EPISODES, Mode.ALL],
+        "order": [*Order],
+        "fail-on": [*Kind],
+    }
+    name = error.rpartition("$.")[2].partition("[")[0].strip("`")
+    if "enum value" not in error or name not in values:
+        return ""
+    return f" (one of {', '.join(values[name])})"
 
 
 def _known_keys(error: str) -> str:

@@ -176,6 +176,8 @@ def test_a_cassette_that_cannot_be_used_is_refused_in_one_line(
         (["replay", "tape.yaml", "--listen", "8787"], "HOST:PORT"),
         (["replay", "tape.yaml", "--status", "explode=x"], "connect, disconnect"),
         (["replay", "tape.yaml", "--match-on", "colour"], "raw_body"),
+        (["replay", "tape.yaml", "--fail-on", "rudeness"], "blind-retry"),
+        (["replay", "tape.yaml", "--scenario", "nonsense"], "late-failure"),
         (["replay", "tape.yaml", "--config", "none.toml"], "no settings file"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
