@@ -105,7 +105,7 @@ def test_a_foreign_cassette_gets_a_salt_that_keeps_pseudonyms_stable(
     redact(foreign, cwd=tmp_path)
     first = open_cassette(foreign)
     assert first.metadata is not None
-    assert first.metadata.upstream == "custom"
+    assert first.metadata.upstream == "global"
     metadata = first.metadata
     save_cassette(foreign, [*first.interactions, leak()], metadata=metadata)
     redact(foreign, cwd=tmp_path)

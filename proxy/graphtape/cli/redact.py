@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -11,8 +10,9 @@ import click
 
 from graphtape.cli.options import config, option, settings_of
 from graphtape.core.errors import CassetteError
+from graphtape.tape.baseline import is_baseline
 from graphtape.tape.cleaning import Clean, Cleaned, clean
-from graphtape.tape.folder import cassettes_among
+from graphtape.tape.folder import UNSAVED, cassettes_among, is_part
 
 if TYPE_CHECKING:
     from graphtape.core.redaction import Policy
@@ -40,6 +40,8 @@ def command(ctx: click.Context, /, paths: tuple[Path, ...], **_: object) -> None
     failed = 0
     try:
         for path in cassettes_among(paths):
+            if is_baseline(path):
+                continue
             failed += not _redact(path, policy)
     except CassetteError as exc:
         failed += 1
@@ -49,9 +51,12 @@ def command(ctx: click.Context, /, paths: tuple[Path, ...], **_: object) -> None
 
 def _redact(path: Path, policy: Policy) -> bool:
     """Redact one file; tell whether it is clean now."""
+    if is_part(path):
+        click.echo(f"error: {path}: {UNSAVED}", err=True)
+        return False
     salt = os.environ.get("GRAPHTAPE_SALT")
     try:
-        outcome = clean(path, policy, salt=salt, now=datetime.now(UTC))
+        outcome = clean(path, policy, salt=salt)
     except CassetteError as exc:
         click.echo(f"error: {exc}", err=True)
         return False

@@ -13,6 +13,7 @@ import click
 
 from graphtape.cli.options import config, option, settings_of
 from graphtape.core.errors import CassetteError
+from graphtape.core.redaction import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 FOUND = 1
 COULD_NOT_LOOK = 2
+
+_OPAQUE = Rule.OPAQUE.value
 
 
 class Form(enum.StrEnum):
@@ -112,11 +115,20 @@ def command(
 
 def _surveys(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tuple[Path, Survey]]:
     """Look through each file; say of which it could not be done."""
-    from graphtape.tape.folder import cassettes_among  # noqa: PLC0415 - as above
+    from graphtape.tape.baseline import is_baseline  # noqa: PLC0415 - as above
+    from graphtape.tape.folder import UNSAVED, cassettes_among, is_part, parts_among  # noqa: PLC0415 - as above
     from graphtape.tape.survey import survey  # noqa: PLC0415 - as above
 
     try:
+        for path in parts_among(paths):
+            _say(f"{path}: {UNSAVED}")
         for path in cassettes_among(paths):
+            if is_baseline(path):
+                continue  # a hook names every file of a folder
+            if is_part(path):
+                scan.failed += 1
+                _say(f"could not look: {path}: {UNSAVED}")
+                continue
             try:
                 found = survey(path, policy)
             except Exception as exc:  # noqa: BLE001 - our own mistake; exit 1 would say "found"
@@ -182,9 +194,23 @@ def _summary(scan: _Scan, new: Sequence[tuple[Path, Sighting]]) -> str:
         f" ({listed})" if listed else "",
         f", {accepted} accepted" if accepted else "",
         f"; {_count(scan.failed, 'file')} could not be looked at" if scan.failed else "",
-        "; clean them with `graphtape redact`" if new else "",
+        *_advice(new),
     )
     return "".join(parts)
+
+
+def _advice(new: Sequence[tuple[Path, Sighting]]) -> Iterator[str]:
+    """Say what to do: each remedy where there is something that it helps with."""
+    known = [path for path, sighting in new if sighting.finding.rule != _OPAQUE]
+    if any(path.suffix.lower() != ".har" for path in known):
+        yield "; clean them with `graphtape redact`"
+    if any(path.suffix.lower() == ".har" for path in known):
+        yield "; make a clean cassette of a HAR file with `graphtape convert`"
+    if len(known) < len(new):
+        yield (
+            f"; of {_OPAQUE} values, name the field under [redaction] fields, "
+            "or allow the value under allow-values"
+        )
 
 
 def _say(line: str) -> None:

@@ -144,7 +144,8 @@ def _heading(path: Path, cassette: Cassette, shown: int) -> str:
     metadata = cassette.metadata
     if metadata is not None:
         edited = ", edited since" if cassette.edited else ""
-        text += f", recorded from {metadata.upstream} at {metadata.recorded_at}{edited}"
+        at = f" at {metadata.recorded_at}" if metadata.recorded_at else ""
+        text += f", recorded from {metadata.upstream}{at}{edited}"
     return text if shown == size else f"{text}; {shown} shown"
 
 

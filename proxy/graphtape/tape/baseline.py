@@ -43,6 +43,21 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     digest: str
 
 
+def is_baseline(path: Path) -> bool:
+    """Tell whether a file is one, of whatever format; what can't be read isn't."""
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        msgspec.json.decode(path.read_bytes(), type=_Mark)
+    except (OSError, ValueError):  # msgspec's errors are some
+        return False
+    return True
+
+
+class _Mark(msgspec.Struct):
+    graphtape_baseline: int
+
+
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     graphtape_baseline: int
     key: str

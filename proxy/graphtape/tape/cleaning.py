@@ -11,14 +11,14 @@ from graphtape import __version__
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction, Response
 from graphtape.core.redaction import Redactor, Rule
+from graphtape.tape.har import cloud_of
 from graphtape.tape.lock import locked
 from graphtape.tape.store import open_cassette, save_cassette
-from graphtape.tape.survey import NOWHERE, metadata_text, survey
+from graphtape.tape.survey import NOWHERE, metadata_text, survey, variables_text
 from graphtape.tape.vcr_format import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from graphtape.core.redaction import Policy
@@ -56,14 +56,13 @@ class Cleaned:
 Outcome: TypeAlias = Clean | Cleaned
 
 
-def clean(path: Path, policy: Policy, *, salt: str | None, now: datetime) -> Outcome:
+def clean(path: Path, policy: Policy, *, salt: str | None) -> Outcome:
     """Redact a cassette file in place, atomically. Comments and unknown keys in it go.
 
     Args:
         path: Of a YAML cassette, whoever wrote it.
         policy: What is redacted.
         salt: For pseudonyms, kept out of the file; None for the cassette's own, or a new one.
-        now: UTC; for a cassette that doesn't say when it was recorded.
 
     Raises:
         CassetteError: It can't be read or written, holds what only a person can clean, or is
@@ -78,7 +77,11 @@ def clean(path: Path, policy: Policy, *, salt: str | None, now: datetime) -> Out
     _refuse_unwritable(path)
     cassette = open_cassette(path)
     redactor = Redactor(salt=salt or _salt(path, cassette, policy), policy=policy)
-    metadata = replace(cassette.metadata or _metadata(now), salt="" if salt else redactor.salt)
+    metadata = replace(
+        cassette.metadata or _metadata(cassette),
+        salt="" if salt else redactor.salt,
+        variables=_redacted_variables(cassette, redactor),
+    )
     _write(path, replace(_redacted(cassette, redactor), metadata=metadata), before=before)
     counts = redactor.counts
     return Cleaned(
@@ -161,9 +164,14 @@ def _redacted_metadata(metadata: Mapping[str, object], redactor: Redactor) -> Ma
     return tree
 
 
-def _metadata(now: datetime) -> Metadata:
-    return Metadata(
-        graphtape=__version__,
-        upstream="custom",
-        recorded_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )
+def _redacted_variables(cassette: Cassette, redactor: Redactor) -> dict[str, str]:
+    before = variables_text(cassette)
+    after = redactor.response(Response(status=200, body=before), url=NOWHERE).body
+    tree: dict[str, str] = json.loads(after)
+    return tree
+
+
+def _metadata(cassette: Cassette) -> Metadata:
+    """Say what shows: when a foreign cassette was recorded doesn't."""
+    upstream = cloud_of(cassette.interactions)
+    return Metadata(graphtape=__version__, upstream=upstream, recorded_at="")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from graphtape.core.errors import CassetteError
+from graphtape.tape.record import SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +26,13 @@ _OLD_LAYOUT = (
     re.compile(rb"^-[ \t]+request[ \t]*:", re.MULTILINE),
     re.compile(rb"^[ \t]+response[ \t]*:", re.MULTILINE),
 )
+UNSAVED: Final = (
+    "an unsaved recording, which the next `graphtape record` of its cassette takes up; "
+    "scan the cassette then"
+)
+"""What a `.part` is, for messages."""
+
+_PART_NAME = re.compile(r"\.part(?:-[0-9]+)?")
 _NEVER_ENTERED = frozenset({"node_modules", "__pycache__"})
 
 
@@ -46,15 +54,41 @@ def cassettes_among(paths: Iterable[Path]) -> Iterator[Path]:
                 yield each
 
 
+def parts_among(paths: Iterable[Path]) -> Iterator[Path]:
+    """List the recordings in the folders named that weren't saved: their run was cut short.
+
+    Raises:
+        CassetteError: A folder can't be listed.
+    """
+    for folder in paths:
+        if folder.is_dir():
+            yield from filter(is_part, _files(folder))
+
+
+def is_part(path: Path) -> bool:
+    """Tell whether a file is the append file of a cassette, by name and first bytes."""
+    if not _PART_NAME.fullmatch(path.suffix.lower()):
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False
+
+
 def _inside(folder: Path) -> Iterator[Path]:
+    for path in _files(folder):
+        if path.suffix.lower() in SUFFIXES and _may_be_cassette(path):
+            yield path
+
+
+def _files(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and name not in _NEVER_ENTERED
         )
         for name in sorted(names):
-            path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES and _may_be_cassette(path):
-                yield path
+            yield Path(place, name)
 
 
 def _refuse(error: OSError) -> None:

@@ -109,17 +109,28 @@ def sightings(cassette: Cassette, policy: Policy) -> tuple[Sighting, ...]:
                 for each in findings
             )
     if cassette.other_metadata:
-        as_answer = Interaction(
-            request=Request(method="GET", url=NOWHERE),
-            response=Response(status=200, body=metadata_text(cassette.other_metadata)),
-        )
-        places = _Places(as_answer)
-        for each in find(as_answer, policy):
-            place = each.place.replace("response.body", "metadata", 1)
-            shown = _printable(replace(each, place=place), clean)
-            around = places.around(each.place)
-            found.append(Sighting(interaction=None, finding=shown, around=around))
+        found += _in_metadata(metadata_text(cassette.other_metadata), "metadata", policy, clean)
+    if cassette.metadata is not None and cassette.metadata.variables:
+        text = variables_text(cassette)
+        found += _in_metadata(text, "metadata.graphtape.variables", policy, clean)
     return tuple(found)
+
+
+def _in_metadata(text: bytes, name: str, policy: Policy, clean: Redactor) -> Iterator[Sighting]:
+    as_answer = Interaction(
+        request=Request(method="GET", url=NOWHERE), response=Response(status=200, body=text)
+    )
+    places = _Places(as_answer)
+    for each in find(as_answer, policy):
+        place = each.place.replace("response.body", name, 1)
+        shown = _printable(replace(each, place=place), clean)
+        yield Sighting(interaction=None, finding=shown, around=places.around(each.place))
+
+
+def variables_text(cassette: Cassette) -> bytes:
+    """Write the values a test made up as JSON, so that their names say what they are."""
+    variables = cassette.metadata.variables if cassette.metadata is not None else {}
+    return metadata_text(variables)
 
 
 def metadata_text(metadata: Mapping[str, object]) -> bytes:
@@ -190,6 +201,7 @@ def _texts(cassette: Cassette) -> Iterator[bytes]:
                 yield f"{name}: {value}".encode("utf-8", "surrogateescape")
             yield message.body
     yield metadata_text(cassette.other_metadata)
+    yield variables_text(cassette)
 
 
 def _unquoted(text: bytes) -> bytes:

@@ -48,7 +48,7 @@ class Metadata:
         format: Of this mapping.
         graphtape: Version that wrote it.
         upstream: A cloud's name, `sandbox` or `custom`; never an address.
-        recorded_at: UTC, ISO 8601 with Z.
+        recorded_at: UTC, ISO 8601 with Z; empty where nobody knows.
         interactions: How many there were; `dump` counts.
         digest: Of all of them, see `digest`; `dump` computes it.
         salt: For pseudonyms, or empty where it isn't kept in the cassette.
@@ -273,7 +273,7 @@ def _read_metadata(tree: object, *, where: str) -> tuple[Metadata | None, dict[s
     metadata = Metadata(
         graphtape=text("graphtape"),
         upstream=text("upstream"),
-        recorded_at=text("recorded_at"),
+        recorded_at=text("recorded_at", ""),
         interactions=entry.as_integer(ours.get("interactions"), where=f"{inside}.interactions"),
         digest=text("digest", ""),
         salt=text("salt", ""),

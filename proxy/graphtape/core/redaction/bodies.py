@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
+from graphtape.core import coding
 from graphtape.core.json_text import NotJsonError
 from graphtape.core.redaction import json_bodies, percent, shapes
+from graphtape.core.redaction.gate import UTF16_SAMPLE
 from graphtape.core.redaction.sweep import Rule, settled
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.urls import tenant
@@ -25,6 +29,18 @@ _MULTIPART_STARTS = re.compile(
     rb"(--[^\r\n]{1,200})\r?\n(?:[^\r\n]{1,500}\r?\n){0,4}content-(?:disposition|type):",
     re.IGNORECASE,
 )
+_GZIP = b"\x1f\x8b"
+_UNPACKED_LIMIT = 16 * 1024 * 1024
+_GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # RFC 1952 section 2.3: no time, any system
+_LARGEST_BLOCK = 65_535
+_LEAST_ZEROS = 4
+# `password: x`, `- token: 'x'`: a line of YAML, or of a text that is written like it.
+_YAML_LINE = re.compile(
+    r"^[ \t]{0,64}(?:-[ \t]{1,8})?([\w-]{1,64})[ \t]{0,4}:[ \t]{1,8}"
+    r"(?:\"([^\"\r\n]*+)\"|'([^'\r\n]*+)'|([^\s\"'|>&*\[{]\S*+))"
+    r"(?=[ \t]*+(?:#[^\r\n]*+)?(?:\r|$))",
+    re.MULTILINE,
+)
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _PRINTABLE = re.compile(rb"[\t\n\r -~]{8,}+")
@@ -42,8 +58,13 @@ def body(sweep: Sweep, raw: bytes, content_type: str, depth: int = 0) -> bytes:
     """
     if not raw:
         return raw
-    if raw[:2] in _UTF16:
-        return _utf16(sweep, raw, content_type, depth)
+    if depth < _DEPTH:
+        if raw[:2] == _GZIP:
+            return _gzip(sweep, raw, content_type, depth)
+        mark = raw[:2] if raw[:2] in _UTF16 else b""
+        wide = _UTF16.get(mark) or _unmarked_utf16(raw)
+        if wide:
+            return _utf16(sweep, raw, mark, wide, content_type, depth)
     boundary = _boundary(raw, content_type) if depth < _DEPTH else None
     if boundary is not None:
         return settled(lambda value: _multipart(sweep, value, boundary, depth), raw)
@@ -58,15 +79,25 @@ def body(sweep: Sweep, raw: bytes, content_type: str, depth: int = 0) -> bytes:
 def _unstructured(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
     if "form-urlencoded" in content_type.lower() or _FORM.match(raw) is not None:
         return _form(sweep, raw)
-    return _text(sweep, raw)
+    return _text(sweep, raw, content_type.lower())
 
 
-def _text(sweep: Sweep, raw: bytes) -> bytes:
+def _text(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
     try:
         decoded = raw.decode()
     except UnicodeDecodeError:
         return _binary(sweep, raw)
-    return _binary(sweep, raw) if "\0" in decoded else text(sweep, decoded).encode()
+    if "\0" in decoded:
+        return _binary(sweep, raw)
+    if content_type.startswith("text/plain") or "yaml" in content_type:
+        decoded = _YAML_LINE.sub(lambda line: _yaml_line(sweep, line), decoded)
+    return text(sweep, decoded).encode()
+
+
+def _yaml_line(sweep: Sweep, line: re.Match[str]) -> str:
+    if sweep.rules.field((line[1],)) is not Place.SECRET:
+        return line[0]
+    return shapes.assigned(sweep, line, line.lastindex or 0)
 
 
 def _form(sweep: Sweep, raw: bytes) -> bytes:
@@ -163,14 +194,49 @@ def _lines(sweep: Sweep, head: bytes) -> bytes:
     return swept.encode("utf-8", "surrogateescape")
 
 
-def _utf16(sweep: Sweep, raw: bytes, content_type: str, depth: int) -> bytes:
-    mark, coding = raw[:2], _UTF16[raw[:2]]
+def _unmarked_utf16(raw: bytes) -> str:
+    """Tell by the zeros of its ASCII characters which UTF-16 a body is in; maybe ''."""
+    sample = raw[:UTF16_SAMPLE]
+    first, second = sample[::2].count(0), sample[1::2].count(0)
+    if first + second < _LEAST_ZEROS:
+        return ""
+    if second > _LEAST_ZEROS * first:
+        return "utf-16-le"
+    return "utf-16-be" if first > _LEAST_ZEROS * second else ""
+
+
+def _gzip(sweep: Sweep, raw: bytes, content_type: str, depth: int) -> bytes:
+    """Redact a body that was packed without a Content-Encoding to say so."""
+    unpacked = coding.decode(raw, "gzip", limit=_UNPACKED_LIMIT)
+    if unpacked is None:
+        return _binary(sweep, raw)
+    swept = body(sweep, unpacked, content_type, depth + 1)
+    return raw if swept == unpacked else _packed(swept)
+
+
+def _packed(raw: bytes) -> bytes:
+    """Write gzip without compressing.
+
+    Another zlib compresses otherwise, and a request would no longer match its own recording.
+    """
+    blocks: list[bytes] = []
+    for start in range(0, len(raw), _LARGEST_BLOCK):
+        block = raw[start : start + _LARGEST_BLOCK]
+        last = start + len(block) == len(raw)
+        blocks += (struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block)
+    end = struct.pack("<II", zlib.crc32(raw), len(raw))
+    return b"".join((_GZIP_HEAD, *blocks, end))
+
+
+def _utf16(
+    sweep: Sweep, raw: bytes, mark: bytes, wide: str, content_type: str, depth: int
+) -> bytes:
     try:
-        decoded = raw[2:].decode(coding).encode()
+        decoded = raw[len(mark) :].decode(wide).encode()
     except UnicodeError:
         return _binary(sweep, raw)
     swept = body(sweep, decoded, content_type, depth + 1)
-    return raw if swept == decoded else mark + swept.decode().encode(coding)
+    return raw if swept == decoded else mark + swept.decode().encode(wide)
 
 
 def _binary(sweep: Sweep, raw: bytes) -> bytes:

@@ -2,74 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import re
-from base64 import b64decode
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph import last_segment
-from graphtape.core.json_text import NotJsonError, scalars
-from graphtape.core.json_text import text as unquoted
 from graphtape.core.redaction import bodies, headers, secrets, urls
 from graphtape.core.redaction.identities import Pseudonyms
 from graphtape.core.redaction.places import rules_of
+from graphtape.core.redaction.randomness import random_values
 from graphtape.core.redaction.sweep import Rule, Sweep
-from graphtape.core.redaction.vocabulary import Place, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from graphtape.core.message import Headers, Interaction
-    from graphtape.core.redaction.places import Path, Rules
+    from graphtape.core.redaction.places import Path
     from graphtape.core.redaction.policy import Policy
-
-_SHORTEST, _LONGEST = 32, 4096
-_LEAST_ENTROPY = 4.0  # bits a character; English words run together have about 3.9
-_RANDOM = re.compile(r"[A-Za-z0-9+/_=.~-]+")
-_HEX = re.compile(r"[0-9A-Fa-f:-]+")
-# Base64 of PNG, JPEG, GIF, WebP, SVG, XML, PDF, ZIP, and of X.509.
-_FILE = ("iVBOR", "/9j/", "R0lGOD", "UklGR", "PHN2Z", "PD94b", "JVBER", "UEsDB", "MII")
-_NO_SECRETS = frozenset(
-    {
-        "changekey",
-        "contentbytes",
-        "conversationindex",
-        "ctag",
-        "customkeyidentifier",
-        "etag",
-        "fingerprint",
-        "hash",
-        "key",  # keyCredentials: a certificate
-        "key1",
-        "odata.etag",
-        "quickxorhash",
-        "securityidentifier",
-        "skiptoken",
-        "deltatoken",
-        "continuationtoken",
-        "thumbprint",
-        "type",
-        "odata.type",
-        "value",  # of largeIcon and the like: bytes
-        "version",
-    }
-)
-_SAFE_ENDINGS = (
-    "id",
-    "ids",
-    "hash",
-    "etag",
-    "thumbprint",
-    "key.identifier",
-    "version",
-    "url",
-    "uri",
-)
-_SAFE_HEADERS = frozenset(
-    {"etag", "ifmatch", "ifnonematch", "traceparent", "useragent", "requestid", "clientrequestid"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +36,7 @@ class Finding:
 
 
 def find(interaction: Interaction, policy: Policy) -> Iterator[Finding]:
-    """List what redaction would change, and long random values beside.
+    """List what redaction would change, and long random values and known vendors' keys beside.
 
     Masked values, fakes and pseudonyms are no findings, whatever salt they were made with. GUIDs,
     ETags, thumbprints, images and certificates aren't taken for random; nor are `$skiptoken` and
@@ -108,8 +56,12 @@ def find(interaction: Interaction, policy: Policy) -> Iterator[Finding]:
             sweep.action = last_segment(request.url).lower()
             _look(sweep, side, response.headers, response.body)
         yield from _changed(sweep)
-    yield from _opaque(rules, "request", request.headers, request.body)
-    yield from _opaque(rules, "response", response.headers, response.body)
+    seen: set[Finding] = set()
+    for place, value in random_values(rules, interaction):
+        finding = _found(place, value)
+        if finding not in seen:
+            seen.add(finding)
+            yield finding
 
 
 def _look(sweep: Sweep, side: str, fields: Headers, body: bytes) -> None:
@@ -133,62 +85,8 @@ def _changed(sweep: Sweep) -> Iterator[Finding]:
             yield finding
 
 
-def _opaque(rules: Rules, side: str, fields: Headers, body: bytes) -> Iterator[Finding]:
-    """List values that look like tokens in places no rule knows."""
-    for name, value in fields:
-        key = folded(name)
-        known = rules.header(name) is not Place.PLAIN or key in _SAFE_HEADERS
-        if not known and not key.startswith("xms") and _is_random(rules, value):
-            yield _found((side, "header", name), value)
-    try:
-        for scalar in scalars(body):
-            if not scalar.string or not _SHORTEST <= scalar.end - scalar.start - 2 <= _LONGEST:
-                continue
-            if rules.field(scalar.path) is not Place.PLAIN or _is_safe(scalar.path):
-                continue
-            value = unquoted(body, scalar)
-            if _is_random(rules, value):
-                yield _found((side, "body", *scalar.path), value)
-    except NotJsonError:
-        return
-
-
 def _found(place: Path, value: str) -> Finding:
     return Finding(place=_written(place), rule=Rule.OPAQUE.value, excerpt=_excerpt(value))
-
-
-def _is_safe(path: Path) -> bool:
-    name = next((step for step in reversed(path) if isinstance(step, str)), "")
-    key = folded(name).rpartition("@")[2]
-    return key in _NO_SECRETS or key.endswith(_SAFE_ENDINGS)
-
-
-def _is_random(rules: Rules, value: str) -> bool:
-    if (
-        value in rules.allowed_values
-        or not _SHORTEST <= len(value) <= _LONGEST
-        or secrets.MASK in value
-    ):
-        return False
-    if not urls.is_opaque(value) or _HEX.fullmatch(value) or not _RANDOM.fullmatch(value):
-        return False
-    if value.startswith(_FILE) or _entropy(value) < _LEAST_ENTROPY:
-        return False
-    return not _is_coded_text(value)
-
-
-def _is_coded_text(value: str) -> bool:
-    """Tell whether a value is the base64 of readable text: a script, a configuration."""
-    try:
-        return b64decode(value, validate=True).decode().isprintable()
-    except ValueError:
-        return False
-
-
-def _entropy(value: str) -> float:
-    """Return Shannon's entropy in bits a character."""
-    size = len(value)
-    return -sum(n / size * math.log2(n / size) for n in Counter(value).values())
 
 
 def _excerpt(value: str) -> str:

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 _SECRET_STEMS = (
     *(b"secret", b"pass", b"pwd", b"auth", b"assertion", b"cred", b"client", b"key", b"code"),
     *(b"token", b"cookie", b"sig", b"sas", b'url"', b"connectionstr", b"eyj", b"earer ", b"mii"),
-    *(b'headers"', b'"body"', b"\\"),
+    *(b'headers"', b'"body"', b"\\", b'pin"', b"pin=", b"psk"),
+    *(b"%4", b"%5", b"%6", b"%7", b"%2d"),  # letters: `pass%77ord=` is a form's `password=`
 )
 _IDENTITY_STEMS = (
     *(b"tenant", b"tid", b"organi", b"/v2/", b"login.", b"sts.", b"domain", b"aadsts"),
     *(b".onm", b"sharepoint.", b"ext#", b"%"),
 )
 _NOT_ANNOTATION = re.compile(rb"@(?!odata\.|removed\"|microsoft\.graph\.)")
+_PACKED = {b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b"}  # UTF-16 and gzip: nothing shows
+UTF16_SAMPLE = 256
+"""Bytes from a body's start in which UTF-16 without a mark shows by its zeros."""
 _RECOVERY_KEY = re.compile(rb"[0-9]{6}-[0-9]{6}-[0-9]{6}-")
 
 
@@ -43,7 +47,7 @@ class Gate:
 
     def lets_by(self, body: bytes) -> bool:
         """Tell whether a body can stay as it is."""
-        if self._always or body[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        if self._always or body[:2] in _PACKED or b"\0" in body[:UTF16_SAMPLE]:
             return False
         if self._identities and b"@" in body and _NOT_ANNOTATION.search(body) is not None:
             return False
@@ -78,7 +82,8 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
     marks += [b"eyj", b"earer ", b"cookie", b"authorization", b"private", b'headers"', b'"body"']
     marks += [b"mii..[aqgw]iba"]
     marks += [b"contentdisposition"]  # multipart: blank lines stand between name and value
-    marks += [rb"\\/", rb"\\u00[2-7]", b"%3d"]  # they hide what a name would show
+    # They hide what a name would show.
+    marks += [rb"\\/", rb"\\u00[2-7]", b"%3d", b"%[4-7][0-9a-f]", b"%2d"]
     if rules.identities:
         marks += [
             b"tenant",
@@ -90,6 +95,6 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
             b"domain",
         ]
         marks += [b"organi[sz]ation", b"aadsts", b"onmicrosoft", b"onmschina"]
-        marks += [rb"sharepoint\.", b"#ext#", b"%40"]
+        marks += [rb"sharepoint\.", b"#ext#", b"%23ext%23"]
     marks += [re.escape(name) for name in own]
     return re.compile(b"|".join(marks))

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 _SCHEMED = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) +(.*)", re.DOTALL)
 
 
-def header(sweep: Sweep, name: str, value: str) -> str:  # noqa: PLR0911 - one for each place
+def header(sweep: Sweep, name: str, value: str) -> str:
     """Redact the value of one header field."""
+    return placed(sweep, sweep.rules.header(name), value)
+
+
+def placed(sweep: Sweep, place: Place, value: str) -> str:  # noqa: PLR0911 - one for each place
+    """Redact a header field's value, by what its name says."""
     if not value:
         return value
-    place = sweep.rules.header(name)
     match place:
         case Place.ALLOWED:
             return value

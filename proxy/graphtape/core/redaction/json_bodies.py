@@ -14,16 +14,15 @@ from graphtape.core.redaction.identities import is_domain
 from graphtape.core.redaction.sweep import Rule, settled
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.vocabulary import (
+    NEIGHBOURS,
     SECRET_ANSWERS,
-    SECRET_ENDINGS,
-    SECRET_NEIGHBOURS,
     Place,
     folded,
 )
 
 if TYPE_CHECKING:
     from graphtape.core.json_text import Scalar
-    from graphtape.core.redaction.places import Path
+    from graphtape.core.redaction.places import Path, Rules
     from graphtape.core.redaction.sweep import Sweep
 
 # A value no rule knows by its shape: it is passed over unread.
@@ -33,8 +32,13 @@ _KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
 _SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _ENTITY = re.compile(r"#(organization|domains)\b", re.IGNORECASE)
 _NEIGHBOUR = re.compile(
-    rb'"(?:key|name)"\s{0,8}:\s{0,8}"[^"]*(?:secret|password|token|key)"', re.IGNORECASE
+    rb'"(?:key|name|app_?config_?key)"\s{0,8}:\s{0,8}"[^"]{0,128}'
+    rb"(?:secret|password|passcode|passphrase|token|key|authorization|cookie|auth|principal"
+    rb'|credential)"|"secret_?reference_?value_?id"\s{0,8}:\s{0,8}"',
+    re.IGNORECASE,
 )
+_VALUES = frozenset(NEIGHBOURS.values())
+_BESIDE = _VALUES | NEIGHBOURS.keys()
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
 _STRING_DEPTH = 2
 _BATCH = ("requests", "responses")
@@ -56,7 +60,7 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
     edits: list[tuple[int, int, bytes]] = []
     rules = sweep.rules
     try:
-        told = _told_by_neighbours(raw, answer=sweep.action)
+        told = _told_by_neighbours(raw, rules, answer=sweep.action)
         for scalar in scalars(raw):
             place = told.get(scalar.start) or rules.field(scalar.path)
             dull = place is Place.PLAIN and _DULL.fullmatch(raw, scalar.start, scalar.end)
@@ -109,8 +113,7 @@ def _string(  # noqa: PLR0911 - one for each place
         case Place.SECRET:
             return sweep.mask(Rule.SECRET, value)
         case Place.SCHEME | Place.COOKIE | Place.SET_COOKIE:
-            name = next(step for step in reversed(path) if isinstance(step, str))
-            return headers.header(sweep, name, value)
+            return headers.placed(sweep, place, value)
         case Place.LINK if "://" in value:
             return urls.url(sweep, value, link=True)
         case Place.TENANT if identities:
@@ -169,35 +172,44 @@ def _keys(sweep: Sweep, raw: bytes) -> bytes:
     return _KEY_WITH_MAIL.sub(replace, raw)
 
 
-def _told_by_neighbours(raw: bytes, *, answer: str) -> dict[int, Place]:
+def _told_by_neighbours(raw: bytes, rules: Rules, *, answer: str) -> dict[int, Place]:
     """Find the values whose place shows by a field beside or around them, by where they start."""
-    entities = b"#organization" in raw or b"#domains" in raw
-    if not (entities or answer in SECRET_ANSWERS or _NEIGHBOUR.search(raw) is not None):
+    if not _may_tell(raw, rules, answer=answer):
         return {}
     told: dict[int, Place] = {}
     contexts: dict[Path, Place] = {}
-    named: set[Path] = set()
-    values: dict[Path, int] = {}
+    named: dict[tuple[Path, str], Place] = {}
+    values: dict[tuple[Path, str], int] = {}
     for scalar in scalars(raw):
         path = scalar.path
-        match path[-1] if path and scalar.string else None:
-            case "@odata.context":
-                contexts[path[:-1]] = _entity(unquoted(raw, scalar))
-            case "id":
-                around = path[:-3] if path[-3:-2] == ("value",) else path[:-1]
-                told[scalar.start] = contexts.get(around, Place.PLAIN)
-            case "key" | "name":
-                name = folded(unquoted(raw, scalar))
-                if name in SECRET_NEIGHBOURS or name.endswith(SECRET_ENDINGS):
-                    named.add(path[:-1])
-            case "value":
-                values[path[:-1]] = scalar.start
-            case _:
-                pass
+        last = path[-1] if path and scalar.string else None
+        if last == "@odata.context":
+            contexts[path[:-1]] = _entity(unquoted(raw, scalar))
+        elif last == "id":
+            around = path[:-3] if path[-3:-2] == ("value",) else path[:-1]
+            told[scalar.start] = contexts.get(around, Place.PLAIN)
+        elif isinstance(last, str) and (key := folded(last)) in _BESIDE:
+            if key in _VALUES and rules.field(path) is not Place.ALLOWED:
+                values[path[:-1], key] = scalar.start
+            elif key in NEIGHBOURS:
+                place = rules.neighbour(key, unquoted(raw, scalar))
+                if place is not Place.PLAIN:
+                    named[path[:-1], NEIGHBOURS[key]] = place
     if answer in SECRET_ANSWERS:
-        named.add(())
-    told.update((values[parent], Place.SECRET) for parent in named if parent in values)
+        named[(), "value"] = Place.SECRET
+    told.update((values[each], place) for each, place in named.items() if each in values)
     return {start: place for start, place in told.items() if place is not Place.PLAIN}
+
+
+def _may_tell(raw: bytes, rules: Rules, *, answer: str) -> bool:
+    """Tell whether a second way through a body is worth it."""
+    return (
+        b"#organization" in raw
+        or b"#domains" in raw
+        or answer in SECRET_ANSWERS
+        or bool(rules.policy.headers)
+        or _NEIGHBOUR.search(raw) is not None
+    )
 
 
 def _entity(context: str) -> Place:

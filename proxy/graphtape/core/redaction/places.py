@@ -15,9 +15,11 @@ from graphtape.core.redaction.vocabulary import (
     QUERY_SECRETS,
     SECRET_ENDINGS,
     SECRET_FIELDS,
+    SECRET_NEIGHBOURS,
     TENANT_ENDINGS,
     TENANT_FIELDS,
     Place,
+    credentials_header,
     folded,
 )
 
@@ -30,8 +32,10 @@ Path = tuple[str | int, ...]
 # A field that says nothing by its own name, and the one around it that does.
 _NAMED_BY_PARENT = {
     ("verifieddomains", "name"): Place.DOMAIN,
+    ("emailaddress", "name"): Place.PERSON,
     ("link", "weburl"): Place.LINK,  # createLink: who has it may read
 }
+_SECRET_HEADERS = frozenset(name for name in SECRET_FIELDS if name.startswith("x"))
 _HEADER_MAPS = frozenset({"headers", "httpheaders"})  # a $batch part's
 _REMEMBERED = 4096  # the keys of a hostile body must not pile up
 
@@ -90,12 +94,21 @@ class Rules:
             return Place.ALLOWED
         if key in self._headers:
             return Place.SECRET
-        known = HEADERS.get(key)
-        if known is not None:
+        known = HEADERS.get(key) or credentials_header(key)
+        if known is not Place.PLAIN:
             return known
-        if key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS):
+        if key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS) or key.startswith("xauth"):
             return Place.SECRET
         return Place.TENANT if key.endswith(TENANT_ENDINGS) else Place.PLAIN
+
+    def neighbour(self, field: str, name: str) -> Place:
+        """Say what a name that is the value of a folded `field` says of the value beside it."""
+        key = field if field in SECRET_NEIGHBOURS else folded(name)
+        if key in self._allowed or key in self._allowed_headers:
+            return Place.ALLOWED
+        if key in SECRET_NEIGHBOURS or key in self._headers or key.endswith(SECRET_ENDINGS):
+            return Place.SECRET
+        return Place.SECRET if key in _SECRET_HEADERS else credentials_header(key)
 
     def _name(self, name: str) -> Place:
         """Look a name up once."""
@@ -115,7 +128,7 @@ class Rules:
             return Place.DOMAIN
         if key in LINK_FIELDS or key.endswith("downloadurl"):
             return Place.LINK
-        return PERSONAL.get(key, Place.PLAIN)
+        return PERSONAL.get(key) or credentials_header(key)
 
     def _pair(self, around: str, name: str) -> Place:
         """Look up, once, a name that says something only together with the one around it."""

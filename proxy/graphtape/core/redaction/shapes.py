@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.redaction import percent, secrets
 from graphtape.core.redaction.identities import GUID, is_domain, mail_domain
 from graphtape.core.redaction.sweep import Rule
-from graphtape.core.redaction.vocabulary import PERSONAL, Place
+from graphtape.core.redaction.vocabulary import PERSONAL, Place, folded
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
@@ -85,7 +85,9 @@ _RECOVERY_GROUPS = 7
 _RECOVERY_KEY = re.compile(r"(?<![\d-])\d{6}(?:-\d{6}){7}(?![\d-])")  # BitLocker
 _MASKED_LINE = re.compile(r"(?:[\w-]{1,32} )?REDACTED")
 _GAPS = re.compile(r"(REDACTED[0-9a-f]{0,16})")
-_ENCODED_PART = re.compile(r"[\s\"<>/?&=,;|]++")
+_AT_OR_GUEST = re.compile(r"@|%40|(?:#|%23)EXT(?:#|%23)", re.IGNORECASE)
+_BEFORE_NAME = re.compile(r"[\w-]{0,64}\Z")
+_ASSIGNED_NAME = re.compile(r"[\w-]*")
 _PERSONAL = re.compile(
     rf"\b({'|'.join(PERSONAL)})(?:\s{{0,4}},\s{{0,4}}|\s{{1,4}}(?:eq|ne|ge|gt|le|lt)\s{{1,4}})"
     r"'((?:[^']|'')*+)'",
@@ -105,7 +107,9 @@ def plain(sweep: Sweep, text: str) -> str:
             text = _domains(sweep, text)
             text = tenants(sweep, text)
     if rules.personal and _PERSONAL_HINT.search(text) is not None:
-        text = _PERSONAL.sub(lambda m: _quoted_person(sweep, m), text)
+        if "%" in text:
+            text = percent.in_parts(text, _PERSONAL_HINT, lambda part: _personal(sweep, part))
+        text = _personal(sweep, text)
     return patterns(sweep, text) if rules.patterns else text
 
 
@@ -117,14 +121,14 @@ def credentials(sweep: Sweep, text: str) -> str:
             text, lambda jwt: _shaped(sweep, Rule.JWT, jwt, secrets.FAKE_JWT)
         )
     if "<" in text:
-        text = _ELEMENT.sub(lambda m: _assigned(sweep, m, 1), text)
+        text = _ELEMENT.sub(lambda m: assigned(sweep, m, 1), text)
     if "=" in text or ":" in text:
         text = _HEADER_LINE.sub(lambda m: _header_line(sweep, m), text)
-        text = _ASSIGNED.sub(lambda m: _assigned(sweep, m, m.lastindex or 0), text)
+        text = _ASSIGNED.sub(lambda m: _named(sweep, m), text)
     if text.count("-") >= _RECOVERY_GROUPS:
         text = _RECOVERY_KEY.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
     if "earer " in text or "EARER " in text:
-        text = _BEARER.sub(lambda m: _assigned(sweep, m, 1), text)
+        text = _BEARER.sub(lambda m: assigned(sweep, m, 1), text)
     return text
 
 
@@ -178,42 +182,48 @@ def encoded(sweep: Sweep, raw: str, *, plus: bool) -> str:
 
 
 def _people(sweep: Sweep, text: str) -> str:
+    # What is encoded comes first: undecoded, the 23 of `%23EXT%23` would be part of a name.
+    if "%" in text and _AT_OR_GUEST.search(text) is not None:
+        text = percent.in_parts(text, _AT_OR_GUEST, lambda part: _named_people(sweep, part))
+    return _named_people(sweep, text)
+
+
+def _named_people(sweep: Sweep, text: str) -> str:
     if "@" in text:
         text = _MAIL.sub(lambda m: _mail(sweep, m), text)
         text = _BARE_DOMAIN.sub(lambda m: _bare_domain(sweep, m), text)
-    if "%40" in text:
-        text = _in_encoded_parts(sweep, text)
     if "#EXT#" in text or "#ext#" in text:
-        text = _GUEST.sub(lambda m: sweep.note(Rule.MAIL, m[0], sweep.names.guest(m[0])), text)
+        text = _GUEST.sub(lambda m: _guest(sweep, m), text)
     return text
 
 
-def _in_encoded_parts(sweep: Sweep, text: str) -> str:
-    """Look into `%40`: a relative URL, or a line that quotes one."""
-    pieces: list[str] = []
-    done = 0
-    for gap in _ENCODED_PART.finditer(f"{text} "):
-        part = text[done : gap.start()]
-        if "%40" in part:
-            decoded = percent.decode(part, plus=False)
-            swept = _MAIL.sub(lambda m: _mail(sweep, m), decoded)
-            part = part if swept == decoded else percent.encode(swept, like=part, plus=False)
-        pieces += (part, text[gap.start() : gap.end()])
-        done = gap.end()
-    return "".join(pieces)
+def _personal(sweep: Sweep, text: str) -> str:
+    return _PERSONAL.sub(lambda m: _quoted_person(sweep, m), text)
 
 
 def _mail(sweep: Sweep, found: re.Match[str]) -> str:
-    local, domain = found.groups()
-    if secrets.masked(local) or len(domain) > _LONGEST_DOMAIN:
+    escape = _escape(found)
+    local, domain = found[1][len(escape) :], found[2]
+    if (local and secrets.masked(local)) or len(domain) > _LONGEST_DOMAIN:
         return found[0]
     name = mail_domain(domain)
     if not name:
         return found[0]
-    address = local.lstrip(".")  # an ellipsis before it
-    return (
-        local[: len(local) - len(address)] + sweep.mail(f"{address}@{name}") + domain[len(name) :]
-    )
+    address = local.lstrip(".'" if escape else ".")  # an ellipsis before it
+    new = sweep.mail(f"{address}@{name}") if address else f"@{sweep.domain(name)}"
+    return escape + local[: len(local) - len(address)] + new + domain[len(name) :]
+
+
+def _guest(sweep: Sweep, found: re.Match[str]) -> str:
+    escape = _escape(found)
+    local = found[0][len(escape) :]
+    return escape + sweep.note(Rule.MAIL, local, sweep.names.guest(local))
+
+
+def _escape(found: re.Match[str]) -> str:
+    """Return what of a percent-escape a match begins inside of: no name starts with it."""
+    begins = percent.ESCAPE.match(found.string, max(0, found.start() - 1))
+    return begins[0][1:] if begins is not None and found[0][:1] != "%" else ""
 
 
 def _bare_domain(sweep: Sweep, found: re.Match[str]) -> str:
@@ -256,11 +266,24 @@ def _login_domain(sweep: Sweep, found: re.Match[str]) -> str:
     return before + (sweep.domain(name) if is_domain(name) else name) + after
 
 
-def _assigned(sweep: Sweep, found: re.Match[str], group: int) -> str:
+def assigned(sweep: Sweep, found: re.Match[str], group: int) -> str:
+    """Mask the group of a match that holds a secret, unless it says that there is none."""
     before, value, after = _around(found, group)
     if secrets.masked(value) or value.lower() in {"null", "none", "true", "false"}:
         return found[0]
     return before + _shaped(sweep, Rule.SECRET, value, secrets.MASK) + after
+
+
+def _named(sweep: Sweep, found: re.Match[str]) -> str:
+    """Mask `name=value`, unless the name is one that the user wants left alone."""
+    policy = sweep.rules.policy
+    if policy.allow_queries or policy.allow_fields:
+        head = _BEFORE_NAME.search(found.string[max(0, found.start() - _BEFORE) : found.start()])
+        tail = _ASSIGNED_NAME.match(found[0])
+        name = folded((head[0] if head else "") + (tail[0] if tail else ""))
+        if name in map(folded, (*policy.allow_queries, *policy.allow_fields)):
+            return found[0]
+    return assigned(sweep, found, found.lastindex or 0)
 
 
 def _header_line(sweep: Sweep, found: re.Match[str]) -> str:

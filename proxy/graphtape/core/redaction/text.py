@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
 
 _URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}+://[^\s\"<>\\^`{|}]++", re.IGNORECASE)
+_RELATIVE = re.compile(r"/(?!/)[^\s\"<>\\^`{|}]++")
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 256
 _AFTER = "'.,;:)]*"
@@ -24,6 +25,8 @@ def text(sweep: Sweep, value: str) -> str:
     swept = value
     if "://" in value:
         swept = _URL.sub(lambda m: _url(sweep, m[0]), value)
+    elif value[:1] == "/" and ("?" in value or "%" in value) and _RELATIVE.fullmatch(value):
+        swept = url(sweep, value, link=False)  # so that it stays the URL that will be asked
     swept = shapes.plain(sweep, swept)
     if swept == value and len(value) < _LONGEST_REMEMBERED and not sweep.prose:
         if len(sweep.harmless) >= _REMEMBERED:

@@ -33,6 +33,8 @@ _NOBODY = tuple("_" + name.replace(".", "_") for name in (*DOCUMENTATION_DOMAINS
 _SHORTEST_OPAQUE = 20
 _TOKEN_TEXT = re.compile(r"[\w!~.=+/%-]{20,}")
 _TURNS = re.compile(r"[a-z](?=[A-Z0-9])|[0-9](?=[A-Za-z])|[A-Z](?=[0-9])")
+_TOKEN = re.compile(r"(?<=[?&])(token=)([^&]++)", re.IGNORECASE)
+_DELTA = re.compile(r"/(?:microsoft\.graph\.)?delta(?:\(\)?|\Z)", re.IGNORECASE)
 _GUIDS = re.compile(rf"[^0-9a-fA-F]{{0,3}}(?:{GUID}[^0-9a-fA-F]{{0,3}})+")
 _FILE_NAME = re.compile(r".{1,200}\.[A-Za-z][A-Za-z0-9]{1,4}")
 
@@ -58,6 +60,8 @@ def url(sweep: Sweep, text: str, *, link: bool) -> str:
     path = _path(sweep, path, opaque=link and foreign)
     sweep.place = (*base, "query")
     query = query[:1] + parameters(sweep, query[1:], foreign=foreign, opaque=link and foreign)
+    if "token=" in query.lower() and _DELTA.search(path) is None:
+        query = _TOKEN.sub(lambda m: _token(sweep, m), query)
     sweep.place = (*base, "fragment")
     fragment = fragment[:1] + _fragment(sweep, fragment[1:])
     sweep.place = (*base, "host")
@@ -167,6 +171,14 @@ def _parameter(sweep: Sweep, name: str, value: str, *, foreign: bool, opaque: bo
                 return sweep.fake(percent.decode(value, plus=False))
             new = shapes.plain(sweep, decoded)
     return value if new == decoded else percent.encode(new, like=value, plus=True)
+
+
+def _token(sweep: Sweep, found: re.Match[str]) -> str:
+    """Replace a random `token=`, by a fake: it may tell one page of a list from the next."""
+    secret = percent.decode(found[2], plus=False)
+    allowed = sweep.rules.parameter("token", query=True) is Place.ALLOWED
+    random = is_opaque(secret) or secrets.is_jwt(secret)
+    return found[1] + sweep.fake(secret) if random and not allowed else found[0]
 
 
 def tenant(sweep: Sweep, value: str) -> str:

@@ -52,9 +52,12 @@ SECRET_FIELDS = frozenset(
         "macoslocaladminpassword",
         "passwd",
         "passwordbase64",  # deviceLocalCredentials
+        "passwords",
+        "pin",
         "presharedkey",
         "primarykey",
         "primarysharedkey",
+        "psk",
         "pwd",
         "qrcodecontent",  # Android enrollment: the token as text
         "samlassertion",
@@ -75,7 +78,15 @@ SECRET_FIELDS = frozenset(
         "token",
         "tokenvalue",
         "unlockcode",
+        "unlockpin",
         "userassertion",
+        "xauth",
+        "xcsrftoken",
+        "xfunctionskey",
+        "xmsclientprincipal",
+        "xmsgraphtoken",
+        "xmsrefreshtokencredential",
+        "xxsrftoken",
     }
 )
 SECRET_ENDINGS = (
@@ -88,6 +99,7 @@ SECRET_ENDINGS = (
     "passphrase",
     "password",
     "privatekey",
+    "recoverykey",
     "refreshtoken",
     "secret",
     "securitytoken",
@@ -116,10 +128,25 @@ SECRET_ANSWERS = frozenset(
 """Actions and functions, lower case, whose answer's `value` is the secret."""
 
 SECRET_NEIGHBOURS = frozenset(
-    {"basetoken", "clientsecret", "oauth2clientsecret", "oauth2accesstoken", "secrettoken"}
+    {
+        "basetoken",
+        "clientsecret",
+        "oauth2clientsecret",
+        "oauth2accesstoken",
+        "secretreferencevalueid",
+        "secrettoken",
+    }
 )
 """Folded values of `key` and `name` that make the `value` beside them a secret
 (synchronization secrets), with those that end as `SECRET_ENDINGS`."""
+
+NEIGHBOURS = {
+    "key": "value",
+    "name": "value",
+    "appconfigkey": "appconfigkeyvalue",  # managed app configuration
+    "secretreferencevalueid": "value",  # of an encrypted OMA setting
+}
+"""Folded fields that say what a value is, and the field beside that holds it."""
 
 HEADERS = {
     "authorization": Place.SCHEME,
@@ -132,13 +159,22 @@ HEADERS = {
     "operationlocation": Place.LINK,
     "azureasyncoperation": Place.LINK,
     "ocpapimsubscriptionkey": Place.SECRET,
-    "xcsrftoken": Place.SECRET,
-    "xfunctionskey": Place.SECRET,
-    "xmsclientprincipal": Place.SECRET,
-    "xmsgraphtoken": Place.SECRET,
-    "xmsrefreshtokencredential": Place.SECRET,
-    "xxsrftoken": Place.SECRET,
 }
+"""Header fields; those of `SECRET_FIELDS` and `SECRET_ENDINGS` are secret here as well."""
+_CREDENTIALS = frozenset({Place.SCHEME, Place.COOKIE, Place.SET_COOKIE, Place.SECRET})
+
+
+def credentials_header(key: str) -> Place:
+    """Say what a folded name says wherever it stands: PLAIN but for headers that let one in.
+
+    `location` is a header and a field of many resources, `authorization` means one thing.
+    """
+    if key.endswith("authorization"):  # X-Forwarded-Authorization
+        return Place.SCHEME
+    place = HEADERS.get(key, Place.PLAIN)
+    return place if place in _CREDENTIALS else Place.PLAIN
+
+
 LINK_FIELDS = frozenset(
     {"uploadurl", "monitorurl", "azurestorageuri", "sasuri", "azurestorageuristring"}
 )
@@ -162,6 +198,7 @@ PERSONAL = {
     "displayname": Place.PERSON,
     "givenname": Place.PERSON,
     "surname": Place.PERSON,
+    "fullname": Place.PERSON,
     "userdisplayname": Place.PERSON,
     "mailnickname": Place.PERSON,
     "onpremisessamaccountname": Place.PERSON,
@@ -171,13 +208,14 @@ PERSONAL = {
     "faxnumber": Place.PHONE,
     "phonenumber": Place.PHONE,
     "devicename": Place.DEVICE,
-    "deviceisplayname": Place.DEVICE,
     "devicedisplayname": Place.DEVICE,
+    "hostname": Place.DEVICE,
     "manageddevicename": Place.DEVICE,
     "serialnumber": Place.SERIAL,
     "imei": Place.SERIAL,
     "meid": Place.SERIAL,
     "udid": Place.SERIAL,
+    "ethernetmacaddress": Place.SERIAL,
     "wifimacaddress": Place.SERIAL,
 }
 """Folded names of personal data, and how each is replaced."""

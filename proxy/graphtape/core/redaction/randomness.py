@@ -1,0 +1,214 @@
+"""Values that look like tokens in places no rule knows: for a person to judge, never changed."""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import b64decode
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from graphtape.core.json_text import NotJsonError, scalars
+from graphtape.core.json_text import text as unquoted
+from graphtape.core.redaction import percent, secrets, urls
+from graphtape.core.redaction.vocabulary import Place, folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from graphtape.core.message import Headers, Interaction
+    from graphtape.core.redaction.places import Path, Rules
+
+    Found = tuple[Path, str]
+
+_SHORTEST, _LONGEST = 32, 4096
+_SHORTEST_KEY = 16  # of a vendor's
+_LEAST_ENTROPY = 4.0  # bits a character; English words run together have about 3.9
+_RANDOM = re.compile(r"[A-Za-z0-9+/_=.~-]+")
+_HEX = re.compile(r"[0-9A-Fa-f:-]+")
+# Base64 of PNG, JPEG, GIF, WebP, SVG, XML, PDF, ZIP, and of X.509.
+_FILE = ("iVBOR", "/9j/", "R0lGOD", "UklGR", "PHN2Z", "PD94b", "JVBER", "UEsDB", "MII")
+_NO_SECRETS = frozenset(
+    {
+        "changekey",
+        "contentbytes",
+        "conversationindex",
+        "ctag",
+        "customkeyidentifier",
+        "etag",
+        "fingerprint",
+        "hash",
+        "key",  # keyCredentials: a certificate
+        "key1",
+        "odata.etag",
+        "quickxorhash",
+        "securityidentifier",
+        "skiptoken",
+        "deltatoken",
+        "continuationtoken",
+        "thumbprint",
+        "type",
+        "odata.type",
+        "value",  # of largeIcon and the like: bytes
+        "version",
+    }
+)
+_SAFE_ENDINGS = (
+    "id",
+    "ids",
+    "hash",
+    "etag",
+    "thumbprint",
+    "key.identifier",
+    "version",
+    "url",
+    "uri",
+)
+_SAFE_HEADERS = frozenset(
+    {"etag", "ifmatch", "ifnonematch", "traceparent", "useragent", "requestid", "clientrequestid"}
+)
+# Lines of base64 (RFC 2045 section 6.8, RFC 7468): files and certificates.
+_BASE64_LINES = re.compile(
+    r"(?:^[A-Za-z0-9+/]{60,76}\r?$\n?)+(?:^[A-Za-z0-9+/]*+={0,2}\r?$)?", re.MULTILINE
+)
+_BOUNDARY_LINE = re.compile(r"^--[^\r\n]*+", re.MULTILINE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}+://[^\s\"'<>]*+")
+_TOKEN = re.compile(r"[A-Za-z0-9+/_.~-]++=*+")
+_FORM = re.compile(r"[\w.$%+\[\]-]{1,128}=[^\s]*+\Z")
+_DEPTH = 2
+
+
+def random_values(rules: Rules, interaction: Interaction) -> Iterator[Found]:
+    """List where each stands, and what it is."""
+    request, response = interaction.request, interaction.response
+    yield from _in_url(rules, request.url)
+    yield from _in_message(rules, "request", request.headers, request.body)
+    yield from _in_message(rules, "response", response.headers, response.body)
+
+
+def _in_url(rules: Rules, url: str) -> Iterator[Found]:
+    address, _, query = url.partition("?")
+    place: Path = ("request", "url")
+    for segment in address.split("/"):
+        # Most of a path is ids, which look as random as any token: only vendors' own shapes.
+        value = percent.decode(segment, plus=False)
+        if secrets.is_vendor_key(value) and value not in rules.allowed_values:
+            yield (*place, "path"), value
+    yield from _in_pairs(rules, (*place, "query"), query.partition("#")[0], depth=0, query=True)
+
+
+def _in_message(rules: Rules, side: str, fields: Headers, body: bytes) -> Iterator[Found]:
+    for name, value in fields:
+        key = folded(name)
+        known = rules.header(name) is not Place.PLAIN or key in _SAFE_HEADERS
+        if not known and not key.startswith("xms") and _is_random(rules, value):
+            yield (side, "header", name), value
+    place: Path = (side, "body")
+    try:
+        yield from _in_json(rules, place, body, depth=0)
+    except NotJsonError:
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return
+        if _FORM.match(text) is not None:
+            yield from _in_pairs(rules, place, text, depth=0, query=False)
+        elif text.lstrip()[:1] == "<":
+            yield from _in_markup(rules, place, text)
+        else:
+            yield from _in_text(rules, place, text, depth=0)
+
+
+def _in_markup(rules: Rules, place: Path, text: str) -> Iterator[Found]:
+    """Look for vendors' keys alone: pages are full of nonces and digests of their scripts."""
+    for token in _TOKEN.finditer(text):
+        if secrets.is_vendor_key(token[0]) and token[0] not in rules.allowed_values:
+            yield place, token[0]
+
+
+def _in_pairs(rules: Rules, place: Path, pairs: str, *, depth: int, query: bool) -> Iterator[Found]:
+    """Look into a query or a form."""
+    for pair in pairs.split("&"):
+        name, _, value = pair.partition("=")
+        known = percent.decode(name, plus=True)
+        if rules.parameter(known, query=query) is Place.PLAIN and not _is_safe((known,)):
+            decoded = percent.decode(value, plus=True)
+            yield from _in_value(rules, (*place, known), decoded, depth=depth)
+
+
+def _in_json(rules: Rules, place: Path, raw: bytes, *, depth: int) -> Iterator[Found]:
+    for scalar in scalars(raw):
+        if not scalar.string or scalar.end - scalar.start - 2 < _SHORTEST_KEY:
+            continue
+        if rules.field(scalar.path) is not Place.PLAIN or _is_safe(scalar.path):
+            continue
+        yield from _in_value(rules, (*place, *scalar.path), unquoted(raw, scalar), depth=depth)
+
+
+def _in_value(rules: Rules, place: Path, value: str, *, depth: int) -> Iterator[Found]:
+    if _is_random(rules, value):
+        yield place, value
+        return
+    if depth < _DEPTH and value.lstrip()[:1] in {"{", "["}:
+        raw = value.encode("utf-8", "surrogatepass")
+        try:
+            # Whole before the first is passed on: a text that breaks off is looked at as text.
+            found = list(_in_json(rules, place, raw, depth=depth + 1))
+        except NotJsonError:
+            pass
+        else:
+            yield from found
+            return
+    if value not in rules.allowed_values and any(mark in value for mark in " =:,;\n"):
+        yield from _in_text(rules, place, value, depth=depth)
+
+
+def _in_text(rules: Rules, place: Path, text: str, *, depth: int) -> Iterator[Found]:
+    """Look at what stands between blanks and marks, and into the queries of addresses."""
+    for pattern in (_BASE64_LINES, _BOUNDARY_LINE):
+        text = pattern.sub(" ", text)
+    if "://" in text:
+        if depth < _DEPTH:  # an address may hold an address
+            for address in _ADDRESS.finditer(text):
+                query = address[0].partition("?")[2].partition("#")[0]
+                yield from _in_pairs(rules, place, query, depth=depth + 1, query=True)
+        text = _ADDRESS.sub(" ", text)
+    for token in _TOKEN.finditer(text):
+        if token.end() - token.start() >= _SHORTEST_KEY and _is_random(rules, token[0]):
+            yield place, token[0]
+
+
+def _is_safe(path: Path) -> bool:
+    name = next((step for step in reversed(path) if isinstance(step, str)), "")
+    key = folded(name).rpartition("@")[2].lstrip("$")
+    return key in _NO_SECRETS or key.endswith(_SAFE_ENDINGS)
+
+
+def _is_random(rules: Rules, value: str) -> bool:
+    if value not in rules.allowed_values and secrets.is_vendor_key(value):
+        return True
+    if (
+        value in rules.allowed_values
+        or not _SHORTEST <= len(value) <= _LONGEST
+        or secrets.MASK in value
+    ):
+        return False
+    if not urls.is_opaque(value) or _HEX.fullmatch(value) or not _RANDOM.fullmatch(value):
+        return False
+    if value.startswith(_FILE) or _entropy(value) < _LEAST_ENTROPY:
+        return False
+    return not _is_coded_text(value)
+
+
+def _is_coded_text(value: str) -> bool:
+    """Tell whether a value is the base64 of readable text: a script, a configuration."""
+    try:
+        return b64decode(value, validate=True).decode().isprintable()
+    except ValueError:
+        return False
+
+
+def _entropy(value: str) -> float:
+    """Return Shannon's entropy in bits a character."""
+    size = len(value)
+    return -sum(n / size * math.log2(n / size) for n in Counter(value).values())
