@@ -13,11 +13,11 @@ from graphtape.core.errors import UsageError
 from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
 from graphtape.core.path_template import PathTemplate
+from graphtape.core.plan import Mode
 from graphtape.core.position import Order
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
 from graphtape.core.scenario import Play, StatusRule
-from graphtape.core.session import Mode
 from graphtape.core.verdict import Kind
 
 if TYPE_CHECKING:

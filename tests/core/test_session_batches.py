@@ -4,10 +4,11 @@ import json
 
 from graphtape.core.matching import MatchOptions
 from graphtape.core.message import Headers, Interaction, Request, Response
+from graphtape.core.plan import Assemble, Forward, Mode, Refuse, Replay
 from graphtape.core.position import Order
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
-from graphtape.core.session import Assemble, Forward, Mode, Refuse, Replay, Session
+from graphtape.core.session import Session
 
 ROOT = "https://graph.microsoft.com/v1.0"
 JSON = Headers.of([("Content-Type", "application/json")])

@@ -11,7 +11,7 @@ import pytest
 import requests
 import yaml
 
-from graphtape.core.session import Mode
+from graphtape.core.plan import Mode
 from proxies import AUTH, proxied, recording, replaying
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from multidict import istr
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.session import Mode
+from graphtape.core.plan import Mode
 from graphtape.tape.entry import settled
 from graphtape.tape.part import CHUNK, Part, part_path, set_aside
 from graphtape.tape.record import SIGNATURE, Broken, Header, Torn, pack, unpack

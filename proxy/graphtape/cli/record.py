@@ -10,7 +10,7 @@ import click
 from graphtape import runner
 from graphtape.cli import serving
 from graphtape.cli.options import option, proxying, settings_of
-from graphtape.core.session import Mode
+from graphtape.core.plan import Mode
 
 if TYPE_CHECKING:
     from graphtape.server.ports import Addresses

@@ -10,8 +10,8 @@ import click
 from graphtape import runner
 from graphtape.cli import serving
 from graphtape.cli.options import RetryAfter, option, proxying, settings_of
+from graphtape.core.plan import Mode
 from graphtape.core.position import Order
-from graphtape.core.session import Mode
 
 if TYPE_CHECKING:
     from graphtape.server.ports import Addresses

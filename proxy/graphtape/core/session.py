@@ -2,158 +2,35 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.batch import FIRST_FAILURE, in_order, is_batch, parts_of
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Journal
+from graphtape.core.plan import (
+    Assemble,
+    Break,
+    Deck,
+    FailedDependency,
+    Forward,
+    Inject,
+    Mode,
+    Refuse,
+    Replay,
+)
 from graphtape.core.position import Hit, How, Miss, Order, Player
 from graphtape.core.scenario import PASS, Answer, Fault, Parts, Pass, Play
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from graphtape.core.batch import Part
     from graphtape.core.message import Request, Response
+    from graphtape.core.plan import Cue, Found, Plan
     from graphtape.core.recording import Recording
     from graphtape.core.scenario import Bend, Decision, StatusRule
     from graphtape.core.stretch import Stretch
-
-
-class Mode(enum.StrEnum):
-    """vcrpy's record modes."""
-
-    NONE = "none"
-    ONCE = "once"
-    NEW_EPISODES = "new_episodes"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
-    """Answer from the tape.
-
-    Attributes:
-        index: Of the interaction on its own tape, from 0; `hit.part` names the part of a batch.
-        how: In its turn, again, or from outside its stretch.
-        bend: What a scenario makes of it.
-    """
-
-    answer: Response
-    index: int
-    how: How
-    deck: Deck
-    hit: Hit
-    bend: Bend | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
-    """Ask upstream.
-
-    Attributes:
-        bend: What a scenario makes of the answer.
-        directed: What scenarios say of the parts of a batch.
-    """
-
-    bend: Bend | None = None
-    directed: Parts | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inject:
-    """Answer what a scenario says."""
-
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Break:
-    """Break the connection, as a scenario says."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse:
-    """Nothing recorded answers this, and nothing may be forwarded.
-
-    Attributes:
-        misses: One for each cassette, in order: why it has no answer.
-    """
-
-    misses: tuple[tuple[Recording, Miss], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedDependency:
-    """Ask nobody: a part this one depends on failed.
-
-    Attributes:
-        on: Id of that part.
-    """
-
-    on: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assemble:
-    """Answer a batch from what answers its parts.
-
-    Attributes:
-        parts: In the order they were asked in.
-        found: By the id of a part, what answers it; in the order they are to play.
-        bend: What a scenario makes of the whole.
-        directed: What scenarios say of its parts.
-    """
-
-    parts: tuple[Part, ...]
-    found: Mapping[str, Found]
-    bend: Bend | None = None
-    directed: Parts | None = None
-
-    @property
-    def replays(self) -> tuple[Replay, ...]:
-        """The answers from tape, in the order they are to play."""
-        return tuple(each for each in self.found.values() if isinstance(each, Replay))
-
-    @property
-    def misses(self) -> bool:
-        """Whether nothing recorded answers one of the parts."""
-        return any(isinstance(each, Refuse) for each in self.found.values())
-
-    @property
-    def index(self) -> int | None:
-        """Of the one interaction that all answers are from; None where they aren't from one."""
-        places = {(id(each.deck), each.index) for each in self.replays}
-        return self.replays[0].index if len(places) == 1 else None
-
-
-Found: TypeAlias = "Replay | Refuse | FailedDependency | Answer"
-Plan: TypeAlias = "Replay | Assemble | Forward | Inject | Break | Refuse"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
-    """What a client asks for one request alone.
-
-    Attributes:
-        script: Scenarios; they come before the session's.
-        rules: Come after the session's.
-    """
-
-    script: Play
-    rules: tuple[StatusRule, ...] = ()
-
-
-@dataclass(slots=True)
-class Deck:
-    """A recording and this session's position in it."""
-
-    recording: Recording
-    player: Player
 
 
 @dataclass(slots=True)

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from graphtape import __version__
 from graphtape.core.errors import CassetteError, UsageError
+from graphtape.core.plan import Mode
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
-from graphtape.core.session import Mode, Session
+from graphtape.core.session import Session
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import make_control
 from graphtape.server.delivery import Haste

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from graphtape import scenarios
 from graphtape.core.errors import RequestError, UsageError
+from graphtape.core.plan import Cue
 from graphtape.core.scenario import Play, StatusRule
-from graphtape.core.session import Cue
 
 if TYPE_CHECKING:
     from graphtape.core.scenario import Scenario

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from graphtape.core.message import Request
-    from graphtape.core.session import Cue, Forward
+    from graphtape.core.plan import Cue, Forward
     from graphtape.server.answer import Outgoing
     from graphtape.server.incoming import Incoming
     from graphtape.server.upstream import UpstreamClient

@@ -12,9 +12,7 @@ from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.message import Headers, Request
 from graphtape.core.miss import explain
-from graphtape.core.position import How
-from graphtape.core.scenario import Answer
-from graphtape.core.session import (
+from graphtape.core.plan import (
     Assemble,
     Break,
     FailedDependency,
@@ -23,6 +21,8 @@ from graphtape.core.session import (
     Refuse,
     Replay,
 )
+from graphtape.core.position import How
+from graphtape.core.scenario import Answer
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
 from graphtape.server.cors import is_preflight, leave
 from graphtape.server.cue import cue_of
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
     from graphtape.core.message import Response
+    from graphtape.core.plan import Cue
     from graphtape.core.scenario import Fault
-    from graphtape.core.session import Cue
     from graphtape.server.visit import Gate
 
 MISS_STATUS = 599
