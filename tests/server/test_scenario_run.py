@@ -236,7 +236,7 @@ def test_while_recording_an_injected_part_does_not_go_up(tmp_path: Path) -> None
     assert json.loads(only.response.body)["responses"][0]["status"] == 200
 
 
-def test_the_same_seed_gives_the_same_faults_in_two_processes(tape: Path) -> None:
+def test_the_same_seed_gives_the_same_faults_in_two_runs(tape: Path) -> None:
     def run(seed: int) -> list[int]:
         with replaying(tape, scenario=("flaky",), seed=seed) as proxy:
             return [requests.get(proxy.url + ENTITY, timeout=10).status_code for _ in range(25)]
