@@ -86,6 +86,14 @@ def test_a_miss_ends_the_run_with_3(tmp_path: Path, tape: Path) -> None:
     assert "not-a-real-token" not in served.stderr
 
 
+def test_a_miss_that_repeats_is_told_in_short(tmp_path: Path, tape: Path) -> None:
+    with serving("replay", tape, cwd=tmp_path) as served:
+        for _ in range(3):
+            requests.get(f"{served.url}/v1.0/you", headers=AUTH, timeout=5)
+    assert served.stderr.count("Nearest in") == 1
+    assert served.stderr.count("(again)") == 2
+
+
 def test_unused_interactions_end_the_run_with_4_when_asked(tmp_path: Path, tape: Path) -> None:
     with serving("replay", tape, "--fail-on-unused", cwd=tmp_path) as served:
         pass

@@ -228,7 +228,10 @@ def _assembled(visit: Visit, plan: Assemble) -> tuple[Response, list[str]]:
 
 def _why(visit: Visit, request: Request, plan: Refuse) -> str:
     message = visit.session.clean.text(explain(request, plan.misses))
-    log.warning("%s", message)
+    if visit.session.first_told(message):
+        log.warning("%s", message)
+    else:
+        log.warning("%s (again)", message.partition("\n")[0])
     return message
 
 

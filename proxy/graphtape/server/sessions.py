@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from graphtape.tape.recorder import Recorder
 
 
+_REMEMBERED = 1000
+"""Messages a session knows again."""
+
+
 @dataclass(slots=True, kw_only=True)
 class LiveSession:
     """A session and where what it records goes.
@@ -45,6 +49,14 @@ class LiveSession:
     saved: Mapping[str, str] = field(default_factory=dict)
     witness: Witness = field(init=False)
     verdicts: Tally = field(default_factory=Tally)
+    _told: set[int] = field(default_factory=set)
+
+    def first_told(self, message: str) -> bool:
+        """Tell whether a message is new in this session; what repeats is told in short."""
+        known = hash(message) in self._told
+        if len(self._told) < _REMEMBERED:
+            self._told.add(hash(message))
+        return not known
 
     @property
     def variables(self) -> Mapping[str, str]:
