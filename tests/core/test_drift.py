@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,8 +9,11 @@ from graphtape.core.drift import as_json, drift, line
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.operation import Operation
 from graphtape.tape.store import open_cassette
+from proxies import SHARED, needs_recordings
 
-SHARED = Path(__file__).parents[3] / "shared" / "cassettes"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ROOT = "https://graph.microsoft.com"
 GUID = "f3ea9f37-4d8a-5d2a-b041-88ac3905fd8b"
 OTHER = "0aeca707-866e-407c-b6bf-993e5661942e"
@@ -270,7 +273,7 @@ def test_graphs_paths_are_one_whatever_their_case() -> None:
 RECORDINGS = sorted(SHARED.glob("har/*.har")) + sorted(SHARED.glob("azure-cli/*.yaml"))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs the real recordings at {SHARED}")
+@needs_recordings
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
 def test_a_real_recording_has_not_drifted_from_itself(path: Path) -> None:
     tape = open_cassette(path).interactions

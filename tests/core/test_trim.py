@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from itertools import groupby
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,8 +12,8 @@ from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.position import Hit, Player
 from graphtape.core.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
 from graphtape.tape.store import open_cassette
+from proxies import SHARED, needs_recordings
 
-SHARED = Path(__file__).parents[3] / "shared" / "cassettes" / "azure-cli"
 ROOT = "https://graph.microsoft.com/beta/"
 
 
@@ -221,9 +220,11 @@ def test_trimming_twice_is_trimming_once(tape: list[Interaction]) -> None:
     assert trimmed(once).taken == ()
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs the real recordings at {SHARED}")
+@needs_recordings
 def test_a_real_recording_gets_shorter_and_keeps_its_states() -> None:
-    tape = [*open_cassette(SHARED / "test_service_principal_scenario.yaml").interactions]
+    tape = [
+        *open_cassette(SHARED / "azure-cli" / "test_service_principal_scenario.yaml").interactions
+    ]
     short = left(tape, trimmed(tape))
     reads = [each for each in tape if each.request.method == "GET"]
     assert len(short) == len(tape) - 7

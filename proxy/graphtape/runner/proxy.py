@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from graphtape.core.journal import Entry
+    from graphtape.core.matching import MatchOptions
     from graphtape.core.origin import Upstream
+    from graphtape.core.redaction import Policy
     from graphtape.core.verdict import Tally
     from graphtape.settings import Settings
     from graphtape.tape.vcr_format import Cassette
@@ -108,6 +110,8 @@ class Proxy:
     _live: LiveSession = field(init=False)
     _gate: Gate = field(init=False)
     _upstream: Upstream = field(init=False)
+    _options: MatchOptions = field(init=False)
+    _policy: Policy = field(init=False)
     _serving: AsyncExitStack = field(init=False)
     _held: ExitStack = field(init=False)
     _hurry: asyncio.Event = field(init=False)
@@ -211,8 +215,8 @@ class Proxy:
     def _load(self, stack: ExitStack) -> None:
         settings = self.settings
         self._upstream = settings.upstream_at()
-        settings.match_options()
-        settings.policy()
+        self._options = settings.match_options()
+        self._policy = settings.policy()
         rules = settings.status_rules()
         for warning in (rule.warning for rule in rules):
             if warning:
@@ -233,7 +237,7 @@ class Proxy:
         clean = recordings[0].redactor if recordings else None
         if clean is None:
             salt = self._salt(self.cassettes[0], cassettes[0])
-            clean = Redactor(salt=salt, policy=settings.policy())
+            clean = Redactor(salt=salt, policy=self._policy)
         recorder = self._recorder(cassettes[0], clean.salt) if session.forwards else None
         saved: dict[str, str] = {}
         for cassette in reversed(cassettes):
@@ -243,7 +247,7 @@ class Proxy:
             play=session,
             clean=clean,
             recorder=recorder,
-            options=settings.match_options(),
+            options=self._options,
             saved=saved,
         )
         self.outcome = Outcome(session=session, recordings=recordings, verdicts=self._live.verdicts)
@@ -284,8 +288,8 @@ class Proxy:
             cassette.interactions,
             name=str(path),
             upstream=cassette.metadata.upstream if cassette.metadata is not None else None,
-            redactor=Redactor(salt=self._salt(path, cassette), policy=self.settings.policy()),
-            options=self.settings.match_options(),
+            redactor=Redactor(salt=self._salt(path, cassette), policy=self._policy),
+            options=self._options,
         )
 
     def _salt(self, path: Path, cassette: Cassette | None) -> str:
@@ -321,8 +325,8 @@ class Proxy:
             old=cassette,
             metadata=metadata,
             # Of its own: what they count is what is on the tape.
-            redactor=Redactor(salt=salt, policy=self.settings.policy()),
-            aside=Redactor(salt=salt, policy=self.settings.policy()),
+            redactor=Redactor(salt=salt, policy=self._policy),
+            aside=Redactor(salt=salt, policy=self._policy),
             hooks=Hooks.named(redaction.before_record_request, redaction.before_record_response),
             fsync=self.settings.fsync,
         )

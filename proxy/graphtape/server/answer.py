@@ -126,9 +126,9 @@ class LastByte:
         return Sent(status, keep_alive=self.keep_alive and not self.gone)
 
 
-def bodyless(http: BaseRequest, outgoing: Outgoing) -> bool:
-    """Tell whether the answer has no body, whatever its fields say (RFC 9112 section 6.3)."""
-    return http.method == "HEAD" or outgoing.status in _NO_BODY
+def bodyless(method: str, status: int) -> bool:
+    """Tell whether an answer has no body, whatever its fields say (RFC 9112 section 6.3)."""
+    return method == "HEAD" or status in _NO_BODY
 
 
 @asynccontextmanager
@@ -148,7 +148,7 @@ async def respond(
     if last is None:
         last = LastByte(http)
     body = outgoing.body
-    empty = bodyless(http, outgoing)
+    empty = bodyless(http.method, outgoing.status)
     head = _head(http, outgoing, last, empty=empty)
     if isinstance(body, bytes):
         last.hold(head if empty else head + body)

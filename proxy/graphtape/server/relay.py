@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graphtape.core import coding
 from graphtape.core.message import Response, is_json, media_type
 from graphtape.core.origin import Links, off_graph_origin, resolved, to_tape
-from graphtape.server.answer import Outgoing
+from graphtape.server.answer import Outgoing, bodyless
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from graphtape.core.message import Headers, Request
     from graphtape.core.origin import Upstream
     from graphtape.server.upstream import UpstreamAnswer
-
-_NO_BODY = frozenset({204, 304})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +149,7 @@ async def relay(
         body = tee.body()
         return body if isinstance(body, Untaped) else taped(body)
 
-    empty = request.method == "HEAD" or upstream_answer.status in _NO_BODY
+    empty = bodyless(request.method, upstream_answer.status)
     if empty or not is_json(media_type(headers)):
         return Relayed(outgoing=streamed(aiter(tee)), answer=answer)
     read, whole = await _read(upstream_answer.chunks, limit=limit)

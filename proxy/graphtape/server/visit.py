@@ -193,13 +193,7 @@ def marked(outgoing: Outgoing, source: Source, index: int | None) -> Outgoing:
     headers = outgoing.headers.add("Graphtape-Result", source.value)
     if index is not None:
         headers = headers.add("Graphtape-Interaction", str(index))
-    return Outgoing(
-        status=outgoing.status,
-        reason=outgoing.reason,
-        headers=headers,
-        body=outgoing.body,
-        length=outgoing.length,
-    )
+    return replace(outgoing, headers=headers)
 
 
 def refreshed(response: Response, request: Request, timing: Timing) -> Response:

@@ -115,7 +115,7 @@ async def truncate(http: BaseRequest, outgoing: Outgoing) -> AsyncIterator[LastB
     """
     body = outgoing.body
     length = len(body) if isinstance(body, bytes) else outgoing.length
-    if length == 0 or bodyless(http, outgoing):
+    if length == 0 or bodyless(http.method, outgoing.status):
         async for _ in _chunks(body):
             pass
         yield _BrokenEnd(http, _STATUS_LINE_CUT)
@@ -133,7 +133,7 @@ async def bad_chunk(http: BaseRequest, outgoing: Outgoing) -> AsyncIterator[Last
 
     Where there are no chunks (HTTP/1.0, an answer without a body), it is truncated.
     """
-    if http.version < (1, 1) or bodyless(http, outgoing):
+    if http.version < (1, 1) or bodyless(http.method, outgoing.status):
         async with truncate(http, outgoing) as last_byte:
             yield last_byte
         return
@@ -150,7 +150,7 @@ async def drip(
     http: BaseRequest, outgoing: Outgoing, *, pace: Pace, closing: asyncio.Event
 ) -> AsyncIterator[LastByte]:
     """Write an answer piece by piece, whole in the end; at once where the proxy stops."""
-    if bodyless(http, outgoing):
+    if bodyless(http.method, outgoing.status):
         slow = outgoing
     else:
         body = outgoing.body

@@ -285,7 +285,7 @@ def json_schema() -> dict[str, object]:
 
 def _anything(kind: type) -> dict[str, object]:
     if kind is not object:
-        raise NotImplementedError
+        raise NotImplementedError  # msgspec's way to be told that a type isn't known
     return {"description": "any JSON value"}
 
 
