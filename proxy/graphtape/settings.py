@@ -17,13 +17,14 @@ from graphtape.core.plan import Mode
 from graphtape.core.position import Order
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
-from graphtape.core.scenario import Play, StatusRule
+from graphtape.core.scenario import StatusRule
 from graphtape.core.verdict import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.origin import Upstream
+    from graphtape.core.scenario import Scenario
 
 MIB = 1024 * 1024
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -201,13 +202,13 @@ class Settings(
         """
         return tuple(StatusRule.parse(text) for text in self.status)
 
-    def script(self) -> Play:
-        """Return the scenarios, with nothing counted yet.
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Read the scenarios.
 
         Raises:
             UsageError: One isn't known, or its file is wrong.
         """
-        return Play.over([scenarios.load(name) for name in self.scenario], seed=self.seed)
+        return tuple(scenarios.load(name) for name in self.scenario)
 
     def timing(self) -> Timing:
         """Return what becomes of the times of recorded and injected answers."""

@@ -1,7 +1,8 @@
 """Runs a proxy or the sandbox: in the foreground, or in a thread."""
 
-from graphtape.runner.proxy import Outcome, Proxy
+from graphtape.runner.proxy import Proxy
 from graphtape.runner.serving import InThread, run, until_stopped
 from graphtape.runner.tenant import SandboxServer
+from graphtape.server.live_session import Outcome
 
 __all__ = ["InThread", "Outcome", "Proxy", "SandboxServer", "run", "until_stopped"]

@@ -14,7 +14,8 @@ from graphtape.core.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from graphtape.server.sessions import LiveSession, Sessions
+    from graphtape.server.live_session import LiveSession
+    from graphtape.server.sessions import Sessions
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -2,82 +2,81 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphtape.core.errors import RequestError
-from graphtape.core.matching import DEFAULT
-from graphtape.core.origin import off_graph_origin
-from graphtape.core.verdict import Tally, Witness
+from graphtape.core.errors import CassetteError, RequestError, UsageError
+from graphtape.core.plan import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
-    from graphtape.core.matching import MatchOptions
-    from graphtape.core.redaction import Redactor
-    from graphtape.core.session import Session
-    from graphtape.tape.recorder import Recorder
+    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.server.live_session import LiveSession, Outcome
+    from graphtape.server.opening import Opener
+
+SESSION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+DEFAULT_ID = "default"
 
 
-_REMEMBERED = 1000
-"""Messages a session knows again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a new session is to be.
+
+    Attributes:
+        id: None is one that is made up.
+        cassettes: Paths; none are those the proxy was started with.
+        mode: None is the proxy's own.
+        scenario: None are the proxy's own.
+        status: Likewise.
+    """
+
+    id: str | None = None
+    cassettes: tuple[str, ...] = ()
+    mode: Mode | None = None
+    scenario: tuple[Scenario, ...] | None = None
+    status: tuple[StatusRule, ...] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class LiveSession:
-    """A session and where what it records goes.
+class Sessions:
+    """The open sessions, by id.
 
     Attributes:
-        play: Decides and bends.
-        clean: Keeps secrets out of journal and log.
-        recorder: Takes what is forwarded; None where nothing may be.
-        named: The hosts off Graph that upstream's answers named, in canonical form; no other is
-            reached.
-        options: What makes two requests the same one.
-        witness: Sees what the client does that Graph advises against.
-        verdicts: What it has seen.
-        saved: The variables of its cassettes, by name.
-        taped: Those that were reached when the tapes were recorded: they can be replayed.
+        default: Of requests that name none.
+        opener: Opens more.
+        mode: Of a new session, unless it says.
+        connect: Opens the way up; None where nothing is ever forwarded.
+        end: Ends a session: what is in flight is settled, then what it recorded is saved.
+        folder: Cassettes are resolved in it and may not leave it; None where they may be anywhere.
+        ended: What sessions that are closed came to.
     """
 
-    play: Session
-    clean: Redactor
-    recorder: Recorder | None = None
-    options: MatchOptions = DEFAULT
-    named: set[str] = field(default_factory=set)
-    taped: frozenset[str] = field(init=False)
-    saved: Mapping[str, str] = field(default_factory=dict)
-    witness: Witness = field(init=False)
-    verdicts: Tally = field(default_factory=Tally)
-    _told: set[int] = field(default_factory=set)
-
-    def first_told(self, message: str) -> bool:
-        """Tell whether a message is new in this session; what repeats is told in short."""
-        known = hash(message) in self._told
-        if len(self._told) < _REMEMBERED:
-            self._told.add(hash(message))
-        return not known
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """Values that a test made up while recording, by name."""
-        return self.saved if self.recorder is None else self.recorder.variables
+    default: LiveSession
+    opener: Opener
+    mode: Mode
+    connect: Callable[[], Awaitable[object]] | None
+    end: Callable[[LiveSession], Awaitable[None]]
+    folder: Path | None = None
+    ended: list[Outcome] = field(default_factory=list)
+    _open: dict[str, LiveSession] = field(init=False)
+    _opening: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Note the hosts off Graph that the tapes were recorded from."""
-        self.witness = Witness(self.clean.url, options=self.options)
-        tapes = (deck.recording.interactions for deck in self.play.decks)
-        origins = (off_graph_origin(each.request.url) for tape in tapes for each in tape)
-        self.taped = frozenset(origin for origin in origins if origin is not None)
-
-
-class Sessions:
-    """The open sessions, by id."""
-
-    def __init__(self, default: LiveSession) -> None:
         """Open the default session."""
-        self.default = default
-        self._open = {default.play.id: default}
+        self._open = {self.default.play.id: self.default}
+
+    def __iter__(self) -> Iterator[LiveSession]:
+        """Go through them in the order they were opened."""
+        return iter(tuple(self._open.values()))
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._open)
 
     def hosts(self, session_id: str | None) -> Collection[str]:
         """Return the hosts off Graph that a session knows."""
@@ -101,3 +100,108 @@ class Sessions:
                 code="GraphtapeUnknownSession",
             )
         return session
+
+    async def open(self, wish: Wish) -> LiveSession:
+        """Open a session.
+
+        Raises:
+            RequestError: Its id is in use or none, or its cassettes can't be used so.
+        """
+        session_id = self._take_id(wish.id)
+        try:
+            live = await asyncio.to_thread(self._opened, session_id, wish)
+            if live.play.forwards and self.connect is not None:
+                await self.connect()
+            self._open[session_id] = live
+        finally:
+            self._opening.discard(session_id)
+        return live
+
+    async def close(self, session_id: str) -> LiveSession:
+        """End a session: save what it recorded, forget it.
+
+        Raises:
+            RequestError: None of that id is open, or it is the default one.
+        """
+        live = self.identify(session_id)
+        if live is self.default:
+            raise RequestError(
+                "the default session ends with the proxy; close those that POST /sessions opened",
+                status=409,
+                code="GraphtapeDefaultSession",
+            )
+        del self._open[session_id]
+        self._opening.add(session_id)  # its cassette isn't free yet
+        try:
+            await self.end(live)
+        finally:
+            self._opening.discard(session_id)
+            self.ended.append(live.outcome)
+        return live
+
+    def _take_id(self, wanted: str | None) -> str:
+        session_id = wanted if wanted is not None else secrets.token_hex(8)
+        if not SESSION_ID.fullmatch(session_id):
+            raise RequestError(
+                f"session id {session_id[:80]!r}: 1 to 64 letters, digits, dots, underscores and "
+                "hyphens",
+                status=400,
+                code="GraphtapeSessionId",
+            )
+        if session_id in self._open or session_id in self._opening:
+            raise RequestError(
+                f"session {session_id!r} is open already; DELETE it first, or take another id",
+                status=409,
+                code="GraphtapeSessionInUse",
+            )
+        self._opening.add(session_id)
+        return session_id
+
+    def _paths(self, cassettes: tuple[str, ...], mode: Mode) -> tuple[Path, ...]:
+        if not cassettes and mode is Mode.NONE:
+            return tuple(map(Path, self.default.cassettes))
+        if mode is not Mode.NONE and len(cassettes) != 1:
+            raise RequestError(
+                f"mode {mode} takes exactly one cassette to record into, not {len(cassettes)}",
+                status=400,
+                code="GraphtapeCassettes",
+            )
+        return tuple(self._inside(name) for name in cassettes)
+
+    def _inside(self, name: str) -> Path:
+        """Resolve a cassette's path."""
+        path = Path(name)
+        if self.folder is None:
+            return path
+        if "\0" not in name and name:
+            whole = self.folder / path
+            if whole.resolve().is_relative_to(self.folder.resolve()):
+                return whole
+        raise RequestError(
+            f"cassette {name!r} lies outside the folder the proxy was started in; name one in it",
+            status=403,
+            code="GraphtapeCassettePath",
+        )
+
+    def _opened(self, session_id: str, wish: Wish) -> LiveSession:
+        """Open, in a thread; refuse what would forward where nothing is to be forwarded."""
+        mode = wish.mode or self.mode
+        paths = self._paths(wish.cassettes, mode)
+        if mode is not Mode.NONE and self.connect is None:
+            if mode is not Mode.ONCE or not paths[0].exists():
+                raise RequestError(
+                    f"mode {mode} would forward, and this proxy only replays; start it with "
+                    "`graphtape record`, or leave mode out",
+                    status=409,
+                    code="GraphtapeOffline",
+                )
+            mode = Mode.NONE
+        try:
+            return self.opener.open(
+                session_id, paths, mode=mode, scenario=wish.scenario, status=wish.status
+            )
+        except (CassetteError, UsageError) as exc:
+            missing = mode is Mode.NONE and not all(path.exists() for path in paths)
+            raise RequestError(
+                str(exc), status=404 if missing else 409, code="GraphtapeCassette"
+            ) from exc

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from graphtape.core.message import Request, Response
     from graphtape.core.origin import Upstream
     from graphtape.server.incoming import Incoming
-    from graphtape.server.sessions import LiveSession, Sessions
+    from graphtape.server.live_session import LiveSession
+    from graphtape.server.sessions import Sessions
     from graphtape.server.upstream import UpstreamClient
 
 

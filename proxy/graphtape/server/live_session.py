@@ -1,0 +1,150 @@
+"""A session that is being served."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from graphtape.core.errors import CassetteError
+from graphtape.core.matching import DEFAULT
+from graphtape.core.scenario import Play
+from graphtape.core.verdict import Tally, Witness
+from graphtape.tape.part import part_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphtape.core.matching import MatchOptions
+    from graphtape.core.recording import Recording
+    from graphtape.core.redaction import Redactor
+    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.core.session import Session
+    from graphtape.tape.recorder import Recorder
+
+_REMEMBERED = 1000
+"""Messages a session knows again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a session came to.
+
+    Attributes:
+        session: With its journal.
+        recordings: What was played, in order.
+        saved: How many interactions the cassette holds now; None where none was written.
+        recorded: How many of them are new.
+        dropped: Why interactions were left off the tape.
+        verdicts: What the client did that Graph advises against.
+        failures: What else went wrong; the run is no success.
+        redacted: How many secrets and identities were replaced.
+    """
+
+    session: Session
+    recordings: tuple[Recording, ...]
+    verdicts: Tally
+    saved: int | None = None
+    recorded: int = 0
+    dropped: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    redacted: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LiveSession:
+    """A session and where what it records goes.
+
+    Attributes:
+        play: Decides and bends.
+        clean: Keeps secrets out of journal and log.
+        cassettes: As they were asked for.
+        seed: Of everything random; None is each scenario's own.
+        recorder: Takes what is forwarded; None where nothing may be.
+        held: What the session holds until it ends: its cassette's lock.
+        taped: The hosts off Graph that its tapes were recorded from, in canonical form: they can
+            be replayed.
+        named: Those that upstream's answers named; no other is reached.
+        options: What makes two requests the same one.
+        witness: Sees what the client does that Graph advises against.
+        saved: The variables of its cassettes, by name.
+        outcome: Final once it has ended.
+    """
+
+    play: Session
+    clean: Redactor
+    cassettes: tuple[str, ...] = ()
+    seed: int | None = None
+    recorder: Recorder | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    taped: frozenset[str] = frozenset()
+    named: set[str] = field(default_factory=set)
+    options: MatchOptions = DEFAULT
+    saved: Mapping[str, str] = field(default_factory=dict)
+    witness: Witness = field(init=False)
+    outcome: Outcome = field(init=False)
+    _scenarios: tuple[Scenario, ...] = ()
+    _told: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin to watch."""
+        self.witness = Witness(self.clean.url, options=self.options)
+        recordings = tuple(deck.recording for deck in self.play.decks)
+        self.outcome = Outcome(session=self.play, recordings=recordings, verdicts=Tally())
+
+    @property
+    def verdicts(self) -> Tally:
+        """What the witness has seen."""
+        return self.outcome.verdicts
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Values that a test made up while recording, by name."""
+        return self.saved if self.recorder is None else self.recorder.variables
+
+    def first_told(self, message: str) -> bool:
+        """Tell whether a message is new in this session; what repeats is told in short."""
+        known = hash(message) in self._told
+        if len(self._told) < _REMEMBERED:
+            self._told.add(hash(message))
+        return not known
+
+    def direct(self, *, scenario: tuple[Scenario, ...], status: tuple[StatusRule, ...]) -> None:
+        """Put scenarios and status rules in place of those there are; nothing is counted yet."""
+        self._scenarios = scenario
+        self.play.script = Play.over(scenario, seed=self.seed)
+        self.play.rules = status
+
+    def undirect(self) -> None:
+        """Answer as recorded."""
+        self.direct(scenario=(), status=())
+
+    def rewind(self) -> None:
+        """Play the tapes from their start, and the scenarios; the journal stays."""
+        for deck in self.play.decks:
+            deck.player.rewind()
+        self.play.script = Play.over(self._scenarios, seed=self.seed)
+
+    def end(self, *, now: float, well: bool) -> None:
+        """Save what was recorded, then let the cassette go. Works on files: not for the loop.
+
+        Args:
+            now: Seconds on the clock of the witness.
+            well: Whether the run went well in its user's eyes.
+        """
+        with self.held:  # the lock goes last: nobody else may see the cassette before it is saved
+            self.verdicts.add(self.witness.ended(now=now))
+            if self.recorder is not None:
+                self._save(self.recorder, well=well)
+
+    def _save(self, recorder: Recorder, *, well: bool) -> None:
+        outcome = self.outcome
+        try:
+            outcome.saved = recorder.save(well=well)
+        except CassetteError as exc:
+            kept = part_path(recorder.path)
+            recorder.fail(f"{exc}; what was recorded is in {kept}, and the next record takes it up")
+        outcome.recorded = recorder.recorded
+        outcome.dropped = recorder.dropped
+        outcome.failures = recorder.failures
+        outcome.redacted = recorder.redacted

@@ -1,0 +1,276 @@
+"""From cassettes on disk to a session that can be served."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections import OrderedDict
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from graphtape import __version__
+from graphtape.core.errors import CassetteError, UsageError
+from graphtape.core.origin import off_graph_origin
+from graphtape.core.plan import Mode
+from graphtape.core.recording import Recording
+from graphtape.core.redaction import Redactor
+from graphtape.core.session import Session
+from graphtape.server.live_session import LiveSession
+from graphtape.tape.hooks import Hooks
+from graphtape.tape.part import part_path
+from graphtape.tape.recorder import Recorder, held
+from graphtape.tape.store import open_cassette
+from graphtape.tape.vcr_format import Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from graphtape.core.matching import MatchOptions
+    from graphtape.core.redaction import Policy
+    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.settings import Settings
+    from graphtape.tape.vcr_format import Cassette
+
+_KEPT = 100
+"""Recordings that stay loaded for the next session."""
+
+_Stamp: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """A cassette, ready to be played by any number of sessions.
+
+    Attributes:
+        origins: The hosts off Graph that it was recorded from.
+    """
+
+    cassette: Cassette
+    recording: Recording
+    origins: frozenset[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Opener:
+    """Opens sessions. Its methods work on files: not for the loop; from any thread.
+
+    Attributes:
+        settings: Of the run.
+        upstream: Where it forwards to, as metadata name it.
+        say: Told what the user should know, a line each.
+    """
+
+    settings: Settings
+    upstream: str
+    say: Callable[[str], None]
+    _options: MatchOptions = field(init=False)
+    _policy: Policy = field(init=False)
+    _scenarios: tuple[Scenario, ...] = field(init=False)
+    _rules: tuple[StatusRule, ...] = field(init=False)
+    _library: OrderedDict[Path, tuple[_Stamp, _Loaded]] = field(default_factory=OrderedDict)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Read what the settings name.
+
+        Raises:
+            UsageError: A setting is wrong.
+        """
+        self._options = self.settings.match_options()
+        self._policy = self.settings.policy()
+        self._scenarios = self.settings.scenarios()
+        self._rules = self.settings.status_rules()
+        for rule in self._rules:
+            if rule.warning:
+                self.say(rule.warning)
+
+    def open(
+        self,
+        session_id: str,
+        cassettes: Sequence[Path],
+        *,
+        mode: Mode,
+        scenario: tuple[Scenario, ...] | None = None,
+        status: tuple[StatusRule, ...] | None = None,
+    ) -> LiveSession:
+        """Open a session: in mode none over what is loaded already, else with its cassette locked.
+
+        Args:
+            session_id: Its id.
+            cassettes: To play, in order; in a recording mode the one to record into.
+            mode: Where answers may come from.
+            scenario: None takes the run's own.
+            status: Likewise.
+
+        Raises:
+            CassetteError: A cassette can't be used, or another process records into it.
+            UsageError: It is none that can be written.
+        """
+        with ExitStack() as stack:
+            if mode is Mode.NONE:
+                loaded: list[_Loaded] = [self._shared(path) for path in cassettes]
+                live = self._over(session_id, cassettes, mode, loaded)
+            else:
+                live = self._recording(session_id, cassettes[0], mode, stack)
+            live.direct(
+                scenario=self._scenarios if scenario is None else scenario,
+                status=self._rules if status is None else status,
+            )
+            live.held = stack.pop_all()
+        return live
+
+    def _over(
+        self, session_id: str, cassettes: Sequence[Path], mode: Mode, loaded: Sequence[_Loaded]
+    ) -> LiveSession:
+        play = Session.over(
+            [each.recording for each in loaded],
+            mode=mode,
+            order=self.settings.play_order(mode),
+            id=session_id,
+        )
+        saved: dict[str, str] = {}
+        for each in reversed(loaded):
+            if each.cassette.metadata is not None:
+                saved.update(each.cassette.metadata.variables)
+        clean = loaded[0].recording.redactor if loaded else self._redactor(secrets.token_hex(16))
+        return LiveSession(
+            play=play,
+            clean=clean,
+            cassettes=tuple(map(str, cassettes)),
+            seed=self.settings.seed,
+            options=self._options,
+            saved=saved,
+            taped=frozenset().union(*(each.origins for each in loaded)),
+        )
+
+    def _recording(self, session_id: str, path: Path, mode: Mode, stack: ExitStack) -> LiveSession:
+        if path.suffix.lower() in {".json", ".har"}:
+            yaml = path.with_suffix(".yaml")
+            raise UsageError(f"{path}: only YAML cassettes are written; record into {yaml}")
+        held(path, stack, say=self.say)
+        old = self._existing(path, mode)
+        if old is None or mode is Mode.ALL:
+            live = self._over(session_id, [path], mode, [])
+            live.clean = self._redactor(self._salt(path, old, mode))
+        else:
+            live = self._over(session_id, [path], mode, [self._indexed(path, old, mode)])
+        if not live.play.forwards:
+            return live
+        live.recorder = stack.enter_context(self._recorder(path, mode, old, live.clean.salt))
+        return live
+
+    def _existing(self, path: Path, mode: Mode) -> Cassette | None:
+        """Open what is to be recorded into; None where it is to be begun."""
+        if not path.exists():
+            return None
+        try:
+            cassette = open_cassette(path)
+        except CassetteError as exc:
+            if mode is not Mode.ALL:
+                raise
+            self.say(f"{exc}; a run that goes well replaces it")
+            return None
+        if cassette.edited:
+            self.say(f"{path}: edited since it was recorded")
+        if mode is Mode.ONCE:
+            self.say(
+                f"{path} exists and mode is once: it plays, and nothing is forwarded or recorded; "
+                "--mode new_episodes adds to it, --mode all replaces it"
+            )
+        return cassette
+
+    def _shared(self, path: Path) -> _Loaded:
+        """Return a cassette to be played: loaded anew only where its file has changed."""
+        stamp = _stamp(path)
+        found = self._library.get(path)
+        if found is None or stamp is None or found[0] != stamp:
+            with self._loading:
+                found = self._library.get(path)
+                if found is None or stamp is None or found[0] != stamp:
+                    found = ((0, 0, 0) if stamp is None else stamp, self._load(path))
+                    self._library[path] = found
+                    self._library.move_to_end(path)
+                    while len(self._library) > _KEPT:
+                        self._library.popitem(last=False)
+        return found[1]
+
+    def _load(self, path: Path) -> _Loaded:
+        if part_path(path).exists():
+            self.say(
+                f"{part_path(path)} holds a recording that was not saved; the next "
+                f"`graphtape record {path}` takes it up"
+            )
+        cassette = open_cassette(path)
+        if cassette.edited:
+            self.say(f"{path}: edited since it was recorded")
+        return self._indexed(path, cassette, Mode.NONE)
+
+    def _indexed(self, path: Path, cassette: Cassette, mode: Mode) -> _Loaded:
+        recording = Recording.of(
+            cassette.interactions,
+            name=str(path),
+            upstream=cassette.metadata.upstream if cassette.metadata is not None else None,
+            redactor=self._redactor(self._salt(path, cassette, mode)),
+            options=self._options,
+        )
+        origins = {off_graph_origin(each.request.url) for each in cassette.interactions}
+        return _Loaded(
+            cassette=cassette,
+            recording=recording,
+            origins=frozenset(origin for origin in origins if origin is not None),
+        )
+
+    def _redactor(self, salt: str) -> Redactor:
+        return Redactor(salt=salt, policy=self._policy)
+
+    def _salt(self, path: Path, cassette: Cassette | None, mode: Mode) -> str:
+        """Return the salt of a cassette's pseudonyms: a new one where it has none yet."""
+        from_environment = os.environ.get("GRAPHTAPE_SALT")
+        metadata = cassette.metadata if cassette is not None else None
+        own = metadata.salt if metadata is not None else ""
+        if own and from_environment and own != from_environment:
+            self.say(f"{path}: holds a salt of its own, which is used; not GRAPHTAPE_SALT")
+        if metadata is not None and not own and not from_environment:
+            if mode is Mode.NEW_EPISODES:
+                raise CassetteError(
+                    f"{path}: its salt is not in the file, and with another one each identity "
+                    "would get a second name; set GRAPHTAPE_SALT to the one it was recorded with"
+                )
+            self.say(
+                f"{path}: its salt is not in the file; set GRAPHTAPE_SALT to the one it was "
+                "recorded with, or identities sent by the client won't match"
+            )
+        return own or from_environment or secrets.token_hex(16)
+
+    def _recorder(self, path: Path, mode: Mode, old: Cassette | None, salt: str) -> Recorder:
+        redaction = self.settings.redaction
+        metadata = Metadata(
+            graphtape=__version__,
+            upstream=self.upstream,
+            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            salt="" if salt == os.environ.get("GRAPHTAPE_SALT") else salt,
+        )
+        return Recorder(
+            path=path,
+            mode=mode,
+            old=old,
+            metadata=metadata,
+            # Of its own: what they count is what is on the tape.
+            redactor=self._redactor(salt),
+            aside=self._redactor(salt),
+            hooks=Hooks.named(redaction.before_record_request, redaction.before_record_response),
+            fsync=self.settings.fsync,
+        )
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Return what changes when a file does; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
