@@ -1,0 +1,1 @@
+"""Measures Graphtape beside what else answers the same requests; see docs/performance.md."""

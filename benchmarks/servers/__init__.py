@@ -1,0 +1,1 @@
+"""What is measured beside Graphtape, each a process of its own."""
