@@ -22,6 +22,7 @@ GRAPHTAPE = (sys.executable, "-m", "graphtape")
 def environment(**extra: str) -> dict[str, str]:
     """Return this process's environment without what would reach into a run."""
     kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("GRAPHTAPE_")}
+    kept |= {name: os.environ[name] for name in ("GRAPHTAPE_CACHE_DIR", "GRAPHTAPE_DATA_DIR")}
     return {**kept, "NO_PROXY": "127.0.0.1,localhost", **extra}
 
 

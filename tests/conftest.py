@@ -1,7 +1,9 @@
-"""Golden files: texts that people read, kept beside the tests and reviewed as diffs."""
+"""What all tests share: golden files, and folders of their own in place of the user's."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,16 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Also for the processes that tests start.
+_HOME = tempfile.TemporaryDirectory(prefix="graphtape-tests-", ignore_cleanup_errors=True)
+os.environ["GRAPHTAPE_CACHE_DIR"] = str(Path(_HOME.name, "cache"))
+os.environ["GRAPHTAPE_DATA_DIR"] = str(Path(_HOME.name, "data"))
+
 _FOLDER = Path(__file__).parent / "golden"
+
+
+def pytest_unconfigure() -> None:
+    _HOME.cleanup()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -127,6 +127,11 @@ class Settings(
     Attributes:
         listen: Where clients connect, HOST:PORT.
         control: Where the control API listens, HOST:PORT.
+        control_token: That its clients must show; None where only this machine can ask.
+        tls: Whether the data port speaks https, with a certificate of the local CA.
+        tls_name: Names and addresses it is reached by, besides loopback and `listen`.
+        tls_cert: PEM file of the user's own certificate, in place of the local CA's.
+        tls_key: Its key, where it isn't in the same file.
         upstream: A Graph cloud's name, `sandbox`, or a URL.
         mode: How recording treats a cassette that exists.
         status: `VALUE`, `connect=VALUE` or `disconnect=VALUE`.
@@ -137,6 +142,7 @@ class Settings(
         match_on: What a request is compared by, in vcrpy's names.
         ignore_body: JSON paths or field names that don't take part in matching.
         ignore_query: Query names that don't take part in matching.
+        report: Files that tell what the run came to; the suffix names the format.
         fail_on_unused: Whether unused interactions are a failure.
         upstream_ca: PEM file of roots trusted besides the system's.
         max_body: Bytes; a larger body is passed on and left off the tape.
@@ -155,6 +161,11 @@ class Settings(
 
     listen: str = "127.0.0.1:8787"
     control: str = "127.0.0.1:8788"
+    control_token: str | None = None
+    tls: bool = False
+    tls_name: tuple[str, ...] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
     upstream: str = "global"
     mode: Literal["once", "new_episodes", "all"] = "once"
     status: tuple[str, ...] = ()
@@ -165,6 +176,7 @@ class Settings(
     match_on: tuple[str, ...] = ()
     ignore_body: tuple[str, ...] = ()
     ignore_query: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
     fail_on_unused: bool = False
     upstream_ca: str | None = None
     max_body: Annotated[int, msgspec.Meta(ge=0)] = 64 * MIB
@@ -260,11 +272,13 @@ def load(
     given: Mapping[str, object],
     *,
     config: str | None = None,
+    defaults: Mapping[str, object] | None = None,
 ) -> Settings:
     """Make the settings of a run.
 
     Args:
         given: By field name: what flags and the environment said.
+        defaults: In place of those in Settings.
         config: A TOML file; else `graphtape.toml`, else `[tool.graphtape]` in pyproject.toml of
             the working folder, else nothing.
 
@@ -272,7 +286,7 @@ def load(
         UsageError: A file can't be read, a key is unknown, or a value isn't of its type.
     """
     source, table = _config_table(config)
-    settings = _convert(_kebab(table), source)
+    settings = _convert({**_kebab(defaults or {}), **_kebab(table)}, source)
     if not given:
         return settings
     return msgspec.structs.replace(settings, **_convert_given(given))
@@ -313,7 +327,11 @@ def _kebab(table: Mapping[str, object]) -> dict[str, object]:
 
 
 def _convert(table: dict[str, object], source: str) -> Settings:
-    lists = {"status", "scenario", "fail-on", "match-on", "ignore-body", "ignore-query"}
+    lists = {
+        field.encode_name
+        for field in msgspec.structs.fields(Settings)
+        if field.default == () and field.name != "matching"
+    }
     as_lists = {
         key: [value] if key in lists and isinstance(value, str) else value
         for key, value in table.items()

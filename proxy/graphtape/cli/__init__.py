@@ -22,6 +22,7 @@ _COMMANDS = (
     "convert",
     "trim",
     "scenarios",
+    "ca",
 )
 
 
@@ -64,5 +65,6 @@ def main() -> None:
     the environment: --fail-on-unused is GRAPHTAPE_FAIL_ON_UNUSED.
 
     Exit codes: 0 fine, 1 something went wrong, 2 usage, 3 a request nothing recorded answers,
-    4 unused interactions under --fail-on-unused.
+    4 unused interactions under --fail-on-unused. With `-- COMMAND`, its own code goes first; 3 also
+    where no request arrived.
     """

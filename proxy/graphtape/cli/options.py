@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from graphtape.settings import Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Command = Callable[..., None]
 
@@ -95,6 +95,21 @@ proxying = together(
         metavar="HOST:PORT",
         help="Where the control API listens; default 127.0.0.1:8788.",
     ),
+    option(
+        "--control-token",
+        metavar="TOKEN",
+        help="What clients of the control API must send as a bearer token; without one it listens "
+        "on loopback alone.",
+    ),
+    option("--tls", is_flag=True, help="https with a certificate of the local CA (graphtape ca)."),
+    listed("--tls-name", metavar="NAME", help="A further name or address clients use; repeatable."),
+    option("--tls-cert", metavar="FILE", help="https with your own certificate, a PEM file."),
+    option("--tls-key", metavar="FILE", help="Its key, where that is in another file."),
+    listed(
+        "--report",
+        metavar="FILE",
+        help="Write what the run came to: FILE.json, FILE.md or FILE.xml (JUnit); repeatable.",
+    ),
     listed(
         "--status",
         metavar="VALUE",
@@ -129,12 +144,16 @@ def said(ctx: click.Context) -> dict[str, object]:
     }
 
 
-def settings_of(ctx: click.Context) -> Settings:
+def settings_of(ctx: click.Context, defaults: Mapping[str, object] | None = None) -> Settings:
     """Make Settings of what flags and the environment said, over the settings file.
+
+    Args:
+        ctx: Of the command line.
+        defaults: In place of those in Settings.
 
     Raises:
         UsageError: A value is wrong.
     """
     fields = Settings.__struct_fields__
     given = {name: value for name, value in said(ctx).items() if name in fields}
-    return load(given, config=ctx.params.get("config"))
+    return load(given, config=ctx.params.get("config"), defaults=defaults)

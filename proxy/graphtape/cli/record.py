@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from graphtape import runner
-from graphtape.cli import serving
-from graphtape.cli.options import option, proxying, settings_of
+from graphtape.cli import serving, trailing
+from graphtape.cli.live_line import live_line
+from graphtape.cli.options import option, proxying
 from graphtape.core.plan import Mode
 
-if TYPE_CHECKING:
-    from graphtape.server.ports import Addresses
 
-
-@click.command("record")
+@click.command("record", cls=trailing.TakesCommand)
 @click.argument("cassette", type=click.Path(dir_okay=False, path_type=Path))
 @option(
     "--upstream",
@@ -59,33 +56,35 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
     cookies and other secrets never reach the file; what happens is on disk, in CASSETTE.part,
     before the app has its answer.
 
+    With `-- COMMAND` it takes free ports, runs COMMAND with the proxy's URL in GRAPH_BASE_URL, and
+    stops after it, with its exit code.
+
     \b
-    Example:
+    Examples:
       graphtape record cassettes/disconnect.yaml
       curl -X POST -H "Authorization: Bearer $TOKEN" \\
         http://127.0.0.1:8787/beta/deviceManagement/chromeOSOnboardingSettings/disconnect
+      graphtape record cassettes/disconnect.yaml --mode all -- pytest -x
     """  # noqa: D301 - click's mark for lines to leave alone
     serving.set_up_logging()
-    settings = settings_of(ctx)
+    settings = trailing.settings_of(ctx)
     proxy = runner.Proxy(
         settings=settings,
         cassettes=(cassette,),
         mode=Mode(settings.mode),
-        on_entry=serving.live_line(quiet=settings.quiet),
+        on_entry=live_line(quiet=settings.quiet),
         on_note=serving.note,
     )
 
-    def ready(addresses: Addresses) -> None:
+    def ready(url: str) -> None:
         if proxy.outcome.session.forwards:
-            serving.say(f"recording {settings.upstream} into {cassette} on {addresses.proxy}")
+            serving.say(f"recording {settings.upstream} into {cassette} on {url}")
         else:
-            serving.say(f"replaying {cassette} on {addresses.proxy}")
-        serving.say("stop with Ctrl-C")
+            serving.say(f"replaying {cassette} on {url}")
 
-    runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=settings.ready_file))
+    ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
     outcome = proxy.outcome
-    for line in serving.summary(outcome):
-        serving.say(line)
+    came_to = serving.exit_code(serving.tell(proxy, settings, failed=bool(ran)))
     if outcome.saved is not None:
         held = serving.count(outcome.saved, "interaction")
         serving.say(f"saved {cassette}: {held}, {outcome.recorded} new")
@@ -93,4 +92,4 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
         state = "is as it was" if cassette.exists() else "was not written"
         why = ": nothing was recorded" if not outcome.recorded else ""
         serving.say(f"{cassette} {state}{why}")
-    ctx.exit(serving.exit_code(outcome, fail_on_unused=False, fail_on=settings.fail_on))
+    ctx.exit(trailing.exit_code(ctx, proxy, ran=ran, came_to=came_to))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from graphtape import runner
-from graphtape.cli import serving
-from graphtape.cli.options import RetryAfter, option, proxying, settings_of
+from graphtape.cli import serving, trailing
+from graphtape.cli.live_line import live_line
+from graphtape.cli.loading import loading
+from graphtape.cli.options import RetryAfter, option, proxying
 from graphtape.core.plan import Mode
 from graphtape.core.position import Order
 
-if TYPE_CHECKING:
-    from graphtape.server.ports import Addresses
 
-
-@click.command("replay")
+@click.command("replay", cls=trailing.TakesCommand)
 @click.argument("cassettes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option(
     "--order",
@@ -48,33 +46,32 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
     A request nothing recorded answers gets status 599 with a Graph-shaped error that names the
     nearest recorded one, and the run ends with exit code 3.
 
+    With `-- COMMAND` it takes free ports, runs COMMAND with the proxy's URL in GRAPH_BASE_URL, and
+    stops after it, with its exit code.
+
     \b
-    Example:
+    Examples:
       graphtape replay cassettes/disconnect.yaml --status failed
       curl -X POST http://127.0.0.1:8787/beta/deviceManagement/chromeOSOnboardingSettings/disconnect
+      graphtape replay cassettes/disconnect.yaml --status failed -- pytest -x
     """  # noqa: D301 - click's mark for lines to leave alone
     serving.set_up_logging()
-    settings = settings_of(ctx)
+    settings = trailing.settings_of(ctx)
     proxy = runner.Proxy(
         settings=settings,
         cassettes=cassettes,
         mode=Mode.NONE,
-        on_entry=serving.live_line(quiet=settings.quiet),
+        on_entry=live_line(quiet=settings.quiet),
         on_note=serving.note,
+        on_progress=loading(),
     )
 
-    def ready(addresses: Addresses) -> None:
+    def ready(url: str) -> None:
         names = ", ".join(map(str, cassettes))
         held = sum(len(recording.interactions) for recording in proxy.outcome.recordings)
         interactions = serving.count(held, "interaction")
-        serving.say(f"replaying {names} ({interactions}) on {addresses.proxy}")
-        serving.say("stop with Ctrl-C")
+        serving.say(f"replaying {names} ({interactions}) on {url}")
 
-    runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=settings.ready_file))
-    for line in serving.summary(proxy.outcome):
-        serving.say(line)
-    ctx.exit(
-        serving.exit_code(
-            proxy.outcome, fail_on_unused=settings.fail_on_unused, fail_on=settings.fail_on
-        )
-    )
+    ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
+    came_to = serving.exit_code(serving.tell(proxy, settings, failed=bool(ran)))
+    ctx.exit(trailing.exit_code(ctx, proxy, ran=ran, came_to=came_to))

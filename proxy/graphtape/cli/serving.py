@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from graphtape.core.graph import short
 from graphtape.core.journal import Source
-from graphtape.core.verdict import Kind
+from graphtape.core.report import as_text, unused_by_all
+from graphtape.core.report.wording import count
+from graphtape.runner.reporting import annotate, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
 
-    from graphtape.core.journal import Entry
-    from graphtape.runner import Outcome
+    from graphtape.core.report import Report
+    from graphtape.runner import Proxy
+    from graphtape.settings import Settings
+
+__all__ = [
+    "FAILED",
+    "MISSED",
+    "UNUSED",
+    "count",
+    "exit_code",
+    "note",
+    "say",
+    "set_up_logging",
+    "tell",
+]
 
 FAILED = 1
 MISSED = 3
@@ -54,76 +70,36 @@ class _OneLine(logging.Formatter):
         return line
 
 
-def live_line(*, quiet: bool) -> Callable[[Entry], None]:
-    """Return what prints a line per request."""
-    return _silent if quiet else _print
+def tell(proxy: Proxy, settings: Settings, *, failed: bool) -> list[Report]:
+    """Say what a run came to; write the reports that are wanted.
+
+    Args:
+        proxy: Stopped.
+        settings: Of the run.
+        failed: The command that was run failed by itself.
+
+    Raises:
+        GraphtapeError: A report can't be written.
+    """
+    reports = proxy.reports()
+    for line in as_text(reports, failed=failed):
+        say(line)
+    annotate(reports, os.environ, say=say, note=note)
+    for name in settings.report:
+        write_report(Path(name), reports)
+    return reports
 
 
-def _silent(_: Entry) -> None:
-    return
-
-
-def _print(entry: Entry) -> None:
-    say(
-        f"{entry.method} {short(entry.url)} {entry.status or '-'} {entry.source} "
-        f"{entry.milliseconds:.0f} ms"
-    )
-
-
-def summary(outcome: Outcome) -> list[str]:
-    """Say what a run came to."""
-    journal = outcome.session.journal
-    counts = ", ".join(
-        f"{journal.counts[source]} {source}" for source in Source if journal.counts[source]
-    )
-    lines = [f"{count(journal.arrived, 'request')}" + (f": {counts}" if counts else "")]
-    lines += _cut(outcome)
-    for name, unused in outcome.session.unused().items() if outcome.session.plays else ():
-        lines.append(f"unused in {name}: {', '.join(map(str, unused))}")
-    if journal.misses:
-        first = journal.misses[0].note.partition("\n")[0]
-        lines.append(f"{count(len(journal.misses), 'miss', 'misses')}; the first: {first}")
-    lines += [f"verdict: {line}" for line in outcome.verdicts.lines()]
-    lines += [f"no effect: {rule}" for rule in outcome.session.script.idle()]
-    lines += [f"left off the tape: {reason}" for reason in outcome.dropped]
-    lines += outcome.failures
-    replaced = {kind: outcome.redacted.get(kind, 0) for kind in ("secrets", "identities")}
-    if any(replaced.values()):
-        lines.append(
-            f"redacted: {count(replaced['secrets'], 'secret')} masked, "
-            f"{count(replaced['identities'], 'identity', 'identities')} replaced by pseudonyms"
-        )
-    kept = outcome.redacted.get("personal", 0)
-    if kept:
-        lines.append(
-            f"kept as they are: {kept} names, phones, devices or serials; [redaction] "
-            "personal = true replaces them"
-        )
-    return lines
-
-
-def _cut(outcome: Outcome) -> Iterator[str]:
-    for entry in outcome.session.journal.entries:
-        if entry.status == 0 and entry.source is Source.REFUSED:
-            yield f"unfinished: {entry.method} {short(entry.url)}: {entry.note}"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Write a number of things."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def exit_code(outcome: Outcome, *, fail_on_unused: bool, fail_on: tuple[str, ...] = ()) -> int:
+def exit_code(reports: Sequence[Report]) -> int:
     """Return the code a run ends with."""
-    counts = outcome.session.journal.counts
-    if outcome.failures or outcome.dropped:
+    if any(each.taping.failures or each.taping.dropped for each in reports):
         return FAILED
-    if outcome.verdicts.among([Kind(name) for name in fail_on]):
+    if any(each.judged.get(kind) for each in reports for kind in each.fail_on):
         return FAILED
-    if counts[Source.MISSED]:
+    if any(each.counts[Source.MISSED] for each in reports):
         return MISSED
-    if outcome.session.forwards and counts[Source.REFUSED] == sum(counts.values()) > 0:
+    if any(each.reached_nobody for each in reports):
         return FAILED
-    if fail_on_unused and outcome.session.unused():
+    if reports[0].fail_on_unused and unused_by_all(reports):
         return UNUSED
     return 0

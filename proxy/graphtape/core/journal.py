@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from graphtape.core.position import How
 
 KEPT = 10_000
 """Entries a journal keeps in full; older ones live on in its counts alone."""
@@ -49,14 +55,48 @@ class Entry:
     note: str = ""
 
 
-@dataclass(slots=True)
-class Journal:
-    """A session's entries, the newest `KEPT` of them, and the count of all by source."""
+class Ticket(Protocol):
+    """What many entries have in common, so that each is written only when somebody reads it."""
 
-    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT))
-    counts: Counter[Source] = field(default_factory=Counter)
-    arrived: int = 0
-    misses: list[Entry] = field(default_factory=list)
+    def entry(self, number: int, slot: int, how: How, milliseconds: float) -> Entry:
+        """Write the entry of one request."""
+        ...
+
+
+Brief: TypeAlias = "tuple[Ticket, int, int, How, float]"
+"""Ticket, number, slot, how the answer stands to those before it, milliseconds."""
+
+
+class Journal:
+    """A session's entries, the newest `KEPT` of them, and the count of all by source.
+
+    Attributes:
+        arrived: How many requests have.
+        misses: The first `KEPT` of them.
+    """
+
+    __slots__ = ("_counts", "_kept", "_replayed", "arrived", "misses")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.arrived = 0
+        self.misses: list[Entry] = []
+        self._kept: deque[Entry | Brief] = deque(maxlen=KEPT)
+        self._counts: Counter[Source] = Counter()
+        self._replayed = 0
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """Those that are kept, in the order they were answered."""
+        return [each if isinstance(each, Entry) else written(each) for each in self._kept]
+
+    @property
+    def counts(self) -> Counter[Source]:
+        """How many entries there have been, by source."""
+        counts = self._counts.copy()
+        if self._replayed:
+            counts[Source.REPLAYED] += self._replayed
+        return counts
 
     def number(self) -> int:
         """Number a request that has arrived."""
@@ -65,7 +105,18 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         """Note what became of a request."""
-        self.entries.append(entry)
-        self.counts[entry.source] += 1
+        self._kept.append(entry)
+        self._counts[entry.source] += 1
         if entry.source is Source.MISSED and len(self.misses) < KEPT:
             self.misses.append(entry)
+
+    def add_replayed(self, brief: Brief) -> None:
+        """Note an answer from tape in short."""
+        self._kept.append(brief)
+        self._replayed += 1
+
+
+def written(brief: Brief) -> Entry:
+    """Write in full what was noted in short."""
+    ticket, number, slot, how, milliseconds = brief
+    return ticket.entry(number, slot, how, milliseconds)

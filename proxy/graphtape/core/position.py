@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.stretch import Stretch
 
@@ -39,6 +39,21 @@ class How(StrEnum):
     REPEATED = "repeated"
     BEFORE = "before"
     AFTER = "after"
+
+
+def aside(how: How) -> str:
+    """Say where an answer came from, unless it was in its turn."""
+    match how:
+        case How.NEXT:
+            return ""
+        case How.REPEATED:
+            return "repeated: its stretch of tape has no newer answer"
+        case How.BEFORE:
+            return "from before its stretch of tape, which has no answer"
+        case How.AFTER:
+            return "from after its stretch of tape: nothing up to there answers"
+        case _:
+            assert_never(how)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +124,11 @@ class Player:
         self._index = index
         self._order = order
         self.rewind()
+
+    @property
+    def order(self) -> Order:
+        """How several answers to one request play."""
+        return self._order
 
     @property
     def position(self) -> int | None:
@@ -189,6 +209,23 @@ class Player:
         return (slot, *(part for part in parts if once or self._index.parts[part].write))
 
     def _read(self, answers: Sequence[int], stretch: Stretch) -> Hit:
+        slot, how = self._seek(answers, stretch)
+        return self._hit(slot, how, answers, reserved=False)
+
+    def seek(self, answers: Sequence[int]) -> tuple[int, How]:
+        """Return the slot that answers a read now, and how it is come by, in order of position.
+
+        `find` for a caller that has the answers of a key at hand and says `passed` at once: a
+        request that is answered in one go costs no more.
+        """
+        return self._seek(answers, self._stretch)
+
+    def passed(self, slot: int, answers: Sequence[int]) -> None:
+        """Say that the answer `seek` gave went out whole; it is no batch, and part of none."""
+        self._played.add(slot)
+        self._stretch.note(slot, answers)
+
+    def _seek(self, answers: Sequence[int], stretch: Stretch) -> tuple[int, How]:
         start, end = stretch.inside(answers)
         if start == end:
             at, how = (start - 1, How.BEFORE) if start else (end, How.AFTER)
@@ -200,9 +237,9 @@ class Player:
                 if at == end:
                     at, how = end - 1, How.REPEATED
         slot = answers[at]
-        if how is How.NEXT and self._in_parts(slot, stretch):
+        if how is How.NEXT and self._index.batches and self._in_parts(slot, stretch):
             how = How.REPEATED
-        return self._hit(slot, how, answers, reserved=False)
+        return slot, how
 
     def _in_parts(self, batch: int, stretch: Stretch) -> bool:
         """Tell whether a client has seen a part of a batch in this stretch, or what came later."""

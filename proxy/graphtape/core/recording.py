@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 from graphtape.core.batch import recorded_parts
 from graphtape.core.echo import echoed
 from graphtape.core.index import BatchedKey, Index
-from graphtape.core.matching import key_of, writes, writes_of
+from graphtape.core.matching import key_of, writes
 from graphtape.core.message import Interaction
+from graphtape.core.origin import off_graph_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +40,55 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keyed:
+    """How an interaction is found on a tape.
+
+    Attributes:
+        key: That of its redacted request.
+        write: Whether it may change the tenant.
+        parts: Of a batch, what is found one by one too.
+        origin: The host off Graph it went to, in canonical form.
+    """
+
+    key: Key
+    write: bool
+    parts: tuple[BatchedKey, ...]
+    origin: str | None
+
+    @classmethod
+    def of(
+        cls,
+        interaction: Interaction,
+        parts: Sequence[tuple[Part, Response]],
+        *,
+        redactor: Redactor,
+        options: MatchOptions,
+    ) -> Self:
+        """Key an interaction.
+
+        Args:
+            interaction: As it is on tape.
+            parts: Its `recorded_parts`; each is keyed as the same request asked alone.
+            redactor: With its tape's salt.
+            options: What takes part in matching.
+        """
+        asked = interaction.request
+        return cls(
+            key=key_of(redactor.request(asked).request, options),
+            write=writes(asked, options),
+            parts=tuple(
+                BatchedKey(
+                    id=part.id,
+                    key=key_of(redactor.request(part.request).request, options),
+                    write=writes(part.request, options),
+                )
+                for part, _ in parts
+            ),
+            origin=off_graph_origin(asked.url),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """The interactions of one cassette and how they are found.
 
@@ -49,16 +99,18 @@ class Recording:
         index: Over their keys.
         playable: Likewise, and over those of the parts of batches; the same one where no batch is.
         parts: Of recorded batches, by their slots in `playable`.
+        origins: The hosts off Graph that requests on it went to, in canonical form.
         redactor: With this cassette's salt; keys are made from the redacted form of both sides.
         options: What takes part in matching.
     """
 
     name: str
     upstream: str | None
-    interactions: tuple[Interaction, ...]
+    interactions: Sequence[Interaction]
     index: Index
     playable: Index
     parts: Mapping[int, Interaction]
+    origins: frozenset[str]
     redactor: Redactor
     options: MatchOptions
 
@@ -73,21 +125,16 @@ class Recording:
         options: MatchOptions,
     ) -> Self:
         """Index interactions."""
-        keys = [key_of(redactor.request(i.request).request, options) for i in interactions]
-        writing = writes_of(interactions, options)
+        batches = [recorded_parts(each) for each in interactions]
+        keyed = [
+            Keyed.of(each, pairs, redactor=redactor, options=options)
+            for each, pairs in zip(interactions, batches, strict=True)
+        ]
+        keys, writing = [each.key for each in keyed], [each.write for each in keyed]
         index = Index.of(keys, writing)
-        batches = {number: recorded_parts(each) for number, each in enumerate(interactions)}
-        batched = {
-            number: [_batched(part, redactor, options) for part, _ in pairs]
-            for number, pairs in batches.items()
-            if pairs
-        }
+        batched = {number: each.parts for number, each in enumerate(keyed) if each.parts}
         playable = Index.of(keys, writing, batched) if batched else index
-        of_batches = (
-            Interaction(request=part.request, response=response)
-            for pairs in batches.values()
-            for part, response in pairs
-        )
+        of_batches = (as_asked_alone(*pair) for pairs in batches for pair in pairs)
         return cls(
             name=name,
             upstream=upstream,
@@ -95,6 +142,7 @@ class Recording:
             index=index,
             playable=playable,
             parts=dict(zip(playable.parts, of_batches, strict=True)),
+            origins=frozenset(each.origin for each in keyed if each.origin is not None),
             redactor=redactor,
             options=options,
         )
@@ -129,10 +177,6 @@ class Recording:
         )
 
 
-def _batched(part: Part, redactor: Redactor, options: MatchOptions) -> BatchedKey:
-    """Key a part as the same request is keyed where it is asked alone."""
-    return BatchedKey(
-        id=part.id,
-        key=key_of(redactor.request(part.request).request, options),
-        write=writes(part.request, options),
-    )
+def as_asked_alone(part: Part, response: Response) -> Interaction:
+    """Return a part of a recorded batch as the interaction it would have been without it."""
+    return Interaction(request=part.request, response=response)

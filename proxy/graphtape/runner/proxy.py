@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -14,15 +15,19 @@ from aiohttp import web
 
 from graphtape.core.plan import Mode
 from graphtape.runner.tenant import start_sandbox
-from graphtape.server.control import make_control
+from graphtape.server.control import Events, check_control_address, make_control
 from graphtape.server.delivery import Haste
+from graphtape.server.express import Express
 from graphtape.server.handler import handle
 from graphtape.server.opening import Opener
+from graphtape.server.outcome import report_of
 from graphtape.server.ports import Addresses, listen, serve, url_of
-from graphtape.server.protocol import DataServer
+from graphtape.server.secured import secure
 from graphtape.server.sessions import DEFAULT_ID, Sessions
+from graphtape.server.short_cut import FastServer
 from graphtape.server.upstream import UpstreamClient
 from graphtape.server.visit import Gate, witness_clock
+from graphtape.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,7 +35,9 @@ if TYPE_CHECKING:
 
     from graphtape.core.journal import Entry
     from graphtape.core.origin import Upstream
-    from graphtape.server.live_session import LiveSession, Outcome
+    from graphtape.core.report import Report
+    from graphtape.server.live_session import LiveSession
+    from graphtape.server.outcome import Outcome
     from graphtape.server.visit import Visit
     from graphtape.settings import Settings
 
@@ -58,8 +65,9 @@ class Proxy:
         mode: Where the default session's answers may come from.
         records: Whether sessions may record; None where the default one does.
         folder: Cassettes of other sessions lie in it; None where they may be anywhere.
-        on_entry: Told of each request that is done.
+        on_entry: Told of each request that is done; None where nobody listens.
         on_note: Told what the user should know, a line each.
+        on_progress: Told how much of a large cassette is loaded of how much.
         addresses: Where it can be reached, once it listens.
         sessions: The open ones.
     """
@@ -69,12 +77,14 @@ class Proxy:
     mode: Mode
     records: bool | None = None
     folder: Path | None = field(default_factory=Path)
-    on_entry: Callable[[Entry], None] = lambda _: None
+    on_entry: Callable[[Entry], None] | None = None
     on_note: Callable[[str], None] = _note
+    on_progress: Callable[[int, int], None] | None = None
     addresses: Addresses = field(init=False)
     sessions: Sessions = field(init=False)
     _gate: Gate = field(init=False)
     _upstream: Upstream = field(init=False)
+    _events: Events = field(default_factory=Events)
     _serving: AsyncExitStack = field(init=False)
     _hurry: asyncio.Event = field(init=False)
     _connecting: asyncio.Lock = field(init=False)
@@ -84,6 +94,21 @@ class Proxy:
     def outcome(self) -> Outcome:
         """What the default session came to; final once the proxy has stopped."""
         return self.sessions.default.outcome
+
+    def reports(self) -> list[Report]:
+        """Tell what each session came to, the default one first; final once it has stopped."""
+        first, *others = (self._report(outcome) for outcome in self.outcomes)
+        if others and not first.arrived:
+            first = replace(first, unused=())  # nobody meant to play it
+        return [first, *others]
+
+    def _report(self, outcome: Outcome) -> Report:
+        return report_of(
+            outcome,
+            now=time.time(),
+            fail_on_unused=self.settings.fail_on_unused,
+            fail_on=self.settings.fail_on,
+        )
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -101,7 +126,12 @@ class Proxy:
         self._hurry = asyncio.Event()
         self._connecting = asyncio.Lock()
         self._upstream = self.settings.upstream_at()
-        opener = Opener(settings=self.settings, upstream=self._upstream.name, say=self.on_note)
+        opener = Opener(
+            settings=self.settings,
+            upstream=self._upstream.name,
+            say=self.on_note,
+            progress=self.on_progress,
+        )
         # In this thread: nothing is served yet.
         default = opener.open(DEFAULT_ID, self.cassettes, mode=self.mode)
         with default.held:
@@ -115,6 +145,9 @@ class Proxy:
         return self
 
     async def _serve(self, stack: AsyncExitStack, default: LiveSession, opener: Opener) -> None:
+        settings, token = self.settings, self.settings.control_token
+        check_control_address(Address.parse(settings.control), token)
+        secured = secure(settings, say=self.on_note)
         data = stack.enter_context(listen(self.settings.listen, "--listen"))
         control = stack.enter_context(listen(self.settings.control, "--control"))
         records = self.mode is not Mode.NONE if self.records is None else self.records
@@ -133,19 +166,30 @@ class Proxy:
             client=None,
             max_body=self.settings.max_body,
             on_entry=self.on_entry,
+            events=self._events,
             timing=self.settings.timing(),
             haste=Haste(fast=self.settings.fast),
         )
         if default.play.forwards:
             await self._connect()
-        server = DataServer(partial(handle, gate=self._gate))
+        server = FastServer(partial(handle, gate=self._gate), Express(self._gate))
         # What is in flight is seen to by `_settle`; what is left after it is cut.
-        await serve(stack, web.ServerRunner(server, shutdown_timeout=0.1), data)
-        await serve(stack, web.AppRunner(make_control(self.sessions), access_log=None), control)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await serve(stack, runner, data, tls=secured.context if secured is not None else None)
         self.addresses = Addresses(
-            proxy=url_of(data, self.settings.listen),
-            control=url_of(control, self.settings.control),
+            proxy=url_of(data, settings.listen, scheme="https" if secured else "http"),
+            control=url_of(control, settings.control),
+            secured=secured,
         )
+        app = make_control(
+            self.sessions,
+            token=token,
+            data_url=self.addresses.proxy,
+            events=self._events,
+            report=lambda live: self._report(live.outcome),
+        )
+        # A slow request of the control port isn't waited for.
+        await serve(stack, web.AppRunner(app, access_log=None, shutdown_timeout=1), control)
 
     async def __aexit__(
         self,

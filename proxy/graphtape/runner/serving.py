@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -11,12 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from graphtape.runner.command import environment, passed_on
 from graphtape.server.ports import Addresses, forget_dead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
     from types import TracebackType
 
+    from graphtape.runner.command import Command, Ending
     from graphtape.runner.proxy import Proxy
     from graphtape.runner.tenant import SandboxServer
 
@@ -27,30 +30,70 @@ async def until_stopped(
     server: Proxy | SandboxServer, *, on_ready: Callable[[Addresses], None], ready_file: str | None
 ) -> None:
     """Serve in the foreground until SIGINT or SIGTERM; a second one cuts what is in flight."""
-    ready = Path(ready_file) if ready_file is not None else None
-    if ready is not None:
-        forget_dead(ready)
+    ready = _ready_path(ready_file)
     stop = asyncio.Event()
+
+    def signalled(_: int) -> None:
+        if stop.is_set():
+            server.hurry()
+        stop.set()
+
     async with server:
-        _on_signals(stop, server.hurry)
+        _on_signals((signal.SIGINT, signal.SIGTERM), signalled)
         if ready is not None:
             server.addresses.write(ready)
         on_ready(server.addresses)
         await stop.wait()
 
 
-def _on_signals(stop: asyncio.Event, hurry: Callable[[], None]) -> None:
-    def signalled() -> None:
-        if stop.is_set():
-            hurry()
-        stop.set()
+async def while_running(
+    proxy: Proxy,
+    command: Command,
+    *,
+    on_ready: Callable[[Addresses], None],
+    ready_file: str | None,
+) -> Ending:
+    """Serve while a command runs; its signals are passed on to it, and cut what is in flight after.
 
+    Args:
+        proxy: Not listening yet; where it can't, the command isn't run.
+        command: Not started yet. Where it fails, the run didn't go well.
+        on_ready: Called once the ports accept, before the command starts.
+        ready_file: Written then.
+    """
+    ready = _ready_path(ready_file)
+
+    def signalled(number: int) -> None:
+        if command.over:
+            proxy.hurry()
+        else:
+            command.signalled(number)
+
+    async with proxy:
+        _on_signals(passed_on(), signalled)
+        if ready is not None:
+            proxy.addresses.write(ready)
+        on_ready(proxy.addresses)
+        ending = await command.run(environment(os.environ, proxy.addresses))
+        if ending.code:
+            proxy.spoil()
+    return ending
+
+
+def _ready_path(ready_file: str | None) -> Path | None:
+    ready = Path(ready_file) if ready_file is not None else None
+    if ready is not None:
+        forget_dead(ready)
+    return ready
+
+
+def _on_signals(numbers: Iterable[int], signalled: Callable[[int], None]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         try:
-            loop.add_signal_handler(number, signalled)
+            loop.add_signal_handler(number, signalled, number)
         except NotImplementedError:  # Windows' loop has none
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled))
+            signal.signal(number, lambda got, _: loop.call_soon_threadsafe(signalled, got))
 
 
 class InThread:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Headers
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no line of a head may hold."""
+
 _NO_BODY = frozenset({204, 304})
 # struct linger: on, and no seconds for what hasn't been sent (Windows' has shorts).
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -149,7 +151,11 @@ async def respond(
         last = LastByte(http)
     body = outgoing.body
     empty = bodyless(http.method, outgoing.status)
-    head = _head(http, outgoing, last, empty=empty)
+    chunks = http.version >= (1, 1)
+    if not (chunks or empty or isinstance(body, bytes) or outgoing.length is not None):
+        # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+        last.keep_alive = False
+    head = head_of(outgoing, empty=empty, keep_alive=last.keep_alive, chunks=chunks)
     if isinstance(body, bytes):
         last.hold(head if empty else head + body)
     elif empty:
@@ -161,7 +167,7 @@ async def respond(
         if outgoing.length is not None:
             await _stream_counted(body, outgoing.length, last)
         else:
-            await _stream_open(body, last, chunked=http.version >= (1, 1))
+            await _stream_open(body, last, chunked=chunks)
     yield last
 
 
@@ -186,8 +192,15 @@ async def _stream_open(body: AsyncIterator[bytes], last: LastByte, *, chunked: b
         last.hold(b"0\r\n\r\n")
 
 
-def _head(http: BaseRequest, outgoing: Outgoing, last: LastByte, *, empty: bool) -> bytes:
-    """Write status line and fields; the framing is the proxy's own (RFC 9112 section 6)."""
+def head_of(outgoing: Outgoing, *, empty: bool, keep_alive: bool, chunks: bool = True) -> bytes:
+    """Write status line and fields; the framing is the proxy's own (RFC 9112 section 6).
+
+    Args:
+        outgoing: The answer.
+        empty: Whether it has no body, whatever its fields say.
+        keep_alive: Whether the connection is for another request.
+        chunks: Whether the client knows them: since HTTP/1.1.
+    """
     headers = outgoing.headers
     framing: list[tuple[str, str]] = []
     if not empty:
@@ -195,19 +208,16 @@ def _head(http: BaseRequest, outgoing: Outgoing, last: LastByte, *, empty: bool)
         length = len(outgoing.body) if isinstance(outgoing.body, bytes) else outgoing.length
         if length is not None:
             framing.append(("Content-Length", str(length)))
-        elif http.version >= (1, 1):
+        elif chunks:
             framing.append(("Transfer-Encoding", "chunked"))
-        else:
-            # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-            last.keep_alive = False
     if "Date" not in headers:
         framing.append(("Date", formatdate(usegmt=True)))
-    if not last.keep_alive:
+    if not keep_alive:
         framing.append(("Connection", "close"))
-    elif http.version < (1, 1):
+    elif not chunks:
         framing.append(("Connection", "keep-alive"))
     lines = [f"HTTP/1.1 {outgoing.status} {outgoing.reason}"]
     lines += [f"{name}: {value}" for name, value in (*headers, *framing)]
     # A cassette edited by hand may hold anything; a line break would end the head early.
-    block = "\r\n".join(_CONTROL.sub(" ", line) for line in lines)
+    block = "\r\n".join(CONTROL.sub(" ", line) for line in lines)
     return f"{block}\r\n\r\n".encode("utf-8", "surrogateescape")

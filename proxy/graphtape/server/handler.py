@@ -21,7 +21,7 @@ from graphtape.core.plan import (
     Refuse,
     Replay,
 )
-from graphtape.core.position import How
+from graphtape.core.position import aside
 from graphtape.core.scenario import Answer
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
 from graphtape.server.cors import is_preflight, leave
@@ -149,7 +149,7 @@ async def _replay(visit: Visit, plan: Replay, cue: Cue | None) -> Sent:
     delivery = Delivery.of(plan.bend)
     whole = False
     try:
-        note = _aside(plan.how)
+        note = aside(plan.how)
         last_byte = await visit.answer(
             response, Source.REPLAYED, index=plan.index, note=note, delivery=delivery
         )
@@ -160,21 +160,6 @@ async def _replay(visit: Visit, plan: Replay, cue: Cue | None) -> Sent:
         else:
             play.release(plan)
     return last_byte.sent(response.status)
-
-
-def _aside(how: How) -> str:
-    """Say where an answer from tape came from, unless it was in its turn."""
-    match how:
-        case How.NEXT:
-            return ""
-        case How.REPEATED:
-            return "repeated: its stretch of tape has no newer answer"
-        case How.BEFORE:
-            return "from before its stretch of tape, which has no answer"
-        case How.AFTER:
-            return "from after its stretch of tape: nothing up to there answers"
-        case _:
-            assert_never(how)
 
 
 async def _assemble(visit: Visit, plan: Assemble, cue: Cue | None) -> Sent:
@@ -264,5 +249,5 @@ async def _turn_away(http: BaseRequest, gate: Gate, exc: RequestError, began: fl
         note=session.clean.text(str(exc)),
     )
     session.play.journal.add(entry)
-    gate.on_entry(entry)
+    gate.tell(session, entry)
     return last_byte.sent(exc.status)

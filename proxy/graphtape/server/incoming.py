@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 OWN_HEADERS = "graphtape-"
 """What begins so is said to the proxy: never forwarded, never recorded."""
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?")
+HOST = re.compile(r"[A-Za-z0-9._-]+(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?")
+"""A Host field that can be believed."""
+
 _SMALL = 1024 * 1024
 
 
@@ -111,7 +113,7 @@ def _host(http: BaseRequest, headers: Headers) -> str:
     name = transport.get_extra_info("sockname") if transport is not None else None
     socket = Address(name[0], name[1]) if name else Address("127.0.0.1", 0)
     host = headers.get("Host")
-    if not host or not _HOST.fullmatch(host):
+    if not host or not HOST.fullmatch(host):
         return str(socket)
     if http.raw_path.startswith("/"):
         return host

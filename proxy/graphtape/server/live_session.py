@@ -8,47 +8,24 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.matching import DEFAULT
+from graphtape.core.position import Order
 from graphtape.core.scenario import Play
 from graphtape.core.verdict import Tally, Witness
+from graphtape.server.outcome import Outcome
 from graphtape.tape.part import part_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.matching import MatchOptions
-    from graphtape.core.recording import Recording
     from graphtape.core.redaction import Redactor
+    from graphtape.core.report import CassetteFacts
     from graphtape.core.scenario import Scenario, StatusRule
     from graphtape.core.session import Session
     from graphtape.tape.recorder import Recorder
 
 _REMEMBERED = 1000
 """Messages a session knows again."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What a session came to.
-
-    Attributes:
-        session: With its journal.
-        recordings: What was played, in order.
-        saved: How many interactions the cassette holds now; None where none was written.
-        recorded: How many of them are new.
-        dropped: Why interactions were left off the tape.
-        verdicts: What the client did that Graph advises against.
-        failures: What else went wrong; the run is no success.
-        redacted: How many secrets and identities were replaced.
-    """
-
-    session: Session
-    recordings: tuple[Recording, ...]
-    verdicts: Tally
-    saved: int | None = None
-    recorded: int = 0
-    dropped: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    redacted: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -64,11 +41,14 @@ class LiveSession:
         held: What the session holds until it ends: its cassette's lock.
         taped: The hosts off Graph that its tapes were recorded from, in canonical form: they can
             be replayed.
+        facts: What is known of the cassettes it plays.
         named: Those that upstream's answers named; no other is reached.
         options: What makes two requests the same one.
         witness: Sees what the client does that Graph advises against.
         saved: The variables of its cassettes, by name.
         outcome: Final once it has ended.
+        plain: Whether it does nothing but play one tape in order of position; a request that
+            the tape answers can then be answered at once.
     """
 
     play: Session
@@ -77,12 +57,14 @@ class LiveSession:
     seed: int | None = None
     recorder: Recorder | None = None
     held: ExitStack = field(default_factory=ExitStack)
-    taped: frozenset[str] = frozenset()
+    taped: frozenset[str] = field(init=False)
+    facts: tuple[CassetteFacts, ...] = ()
     named: set[str] = field(default_factory=set)
     options: MatchOptions = DEFAULT
     saved: Mapping[str, str] = field(default_factory=dict)
     witness: Witness = field(init=False)
     outcome: Outcome = field(init=False)
+    plain: bool = False
     _scenarios: tuple[Scenario, ...] = ()
     _told: set[int] = field(default_factory=set)
 
@@ -90,7 +72,15 @@ class LiveSession:
         """Begin to watch."""
         self.witness = Witness(self.clean.url, options=self.options)
         recordings = tuple(deck.recording for deck in self.play.decks)
-        self.outcome = Outcome(session=self.play, recordings=recordings, verdicts=Tally())
+        self.taped = frozenset().union(*(each.origins for each in recordings))
+        self.outcome = Outcome(
+            session=self.play, recordings=recordings, cassettes=self.facts, verdicts=Tally()
+        )
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Those that direct it."""
+        return self._scenarios
 
     @property
     def verdicts(self) -> Tally:
@@ -112,8 +102,12 @@ class LiveSession:
     def direct(self, *, scenario: tuple[Scenario, ...], status: tuple[StatusRule, ...]) -> None:
         """Put scenarios and status rules in place of those there are; nothing is counted yet."""
         self._scenarios = scenario
-        self.play.script = Play.over(scenario, seed=self.seed)
-        self.play.rules = status
+        play = self.play
+        play.script = Play.over(scenario, seed=self.seed)
+        play.rules = status
+        tapes = [deck.player.order for deck in play.decks]
+        directed = play.script or status
+        self.plain = tapes == [Order.POSITION] and not play.forwards and not directed
 
     def undirect(self) -> None:
         """Answer as recorded."""
@@ -132,6 +126,7 @@ class LiveSession:
             now: Seconds on the clock of the witness.
             well: Whether the run went well in its user's eyes.
         """
+        self.plain = False
         with self.held:  # the lock goes last: nobody else may see the cassette before it is saved
             self.verdicts.add(self.witness.ended(now=now))
             if self.recorder is not None:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape import __version__
 from graphtape.core.errors import CassetteError, UsageError
-from graphtape.core.origin import off_graph_origin
 from graphtape.core.plan import Mode
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
+from graphtape.core.report import CassetteFacts
 from graphtape.core.session import Session
 from graphtape.server.live_session import LiveSession
+from graphtape.tape.cache import load_recording
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.part import part_path
 from graphtape.tape.recorder import Recorder, held
@@ -43,15 +44,23 @@ _Stamp: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
-    """A cassette, ready to be played by any number of sessions.
+    """A cassette, ready to be played by any number of sessions."""
 
-    Attributes:
-        origins: The hosts off Graph that it was recorded from.
-    """
-
-    cassette: Cassette
     recording: Recording
-    origins: frozenset[str]
+    metadata: Metadata | None
+    edited: bool
+
+    @property
+    def facts(self) -> CassetteFacts:
+        """What a report says of it."""
+        metadata = self.metadata
+        return CassetteFacts(
+            name=self.recording.name,
+            interactions=len(self.recording.interactions),
+            recorded_at=(metadata.recorded_at or None) if metadata is not None else None,
+            upstream=metadata.upstream if metadata is not None else None,
+            edited=self.edited,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,11 +71,14 @@ class Opener:
         settings: Of the run.
         upstream: Where it forwards to, as metadata name it.
         say: Told what the user should know, a line each.
+        progress: Told how much of a large cassette is loaded of how much, in no unit of its own;
+            from the thread that loads.
     """
 
     settings: Settings
     upstream: str
     say: Callable[[str], None]
+    progress: Callable[[int, int], None] | None = None
     _options: MatchOptions = field(init=False)
     _policy: Policy = field(init=False)
     _scenarios: tuple[Scenario, ...] = field(init=False)
@@ -134,8 +146,8 @@ class Opener:
         )
         saved: dict[str, str] = {}
         for each in reversed(loaded):
-            if each.cassette.metadata is not None:
-                saved.update(each.cassette.metadata.variables)
+            if each.metadata is not None:
+                saved.update(each.metadata.variables)
         clean = loaded[0].recording.redactor if loaded else self._redactor(secrets.token_hex(16))
         return LiveSession(
             play=play,
@@ -144,7 +156,7 @@ class Opener:
             seed=self.settings.seed,
             options=self._options,
             saved=saved,
-            taped=frozenset().union(*(each.origins for each in loaded)),
+            facts=tuple(each.facts for each in loaded),
         )
 
     def _recording(self, session_id: str, path: Path, mode: Mode, stack: ExitStack) -> LiveSession:
@@ -155,7 +167,9 @@ class Opener:
         old = self._existing(path, mode)
         if old is None or mode is Mode.ALL:
             live = self._over(session_id, [path], mode, [])
-            live.clean = self._redactor(self._salt(path, old, mode))
+            live.clean = self._redactor(
+                self._salt(path, None if old is None else old.metadata, mode)
+            )
         else:
             live = self._over(session_id, [path], mode, [self._indexed(path, old, mode)])
         if not live.play.forwards:
@@ -204,33 +218,36 @@ class Opener:
                 f"{part_path(path)} holds a recording that was not saved; the next "
                 f"`graphtape record {path}` takes it up"
             )
-        cassette = open_cassette(path)
-        if cassette.edited:
+        opened = load_recording(
+            path,
+            name=str(path),
+            policy=self._policy,
+            salt=lambda metadata: self._salt(path, metadata, Mode.NONE),
+            options=self._options,
+            progress=self.progress,
+        )
+        if opened.edited:
             self.say(f"{path}: edited since it was recorded")
-        return self._indexed(path, cassette, Mode.NONE)
+        return _Loaded(recording=opened.recording, metadata=opened.metadata, edited=opened.edited)
 
     def _indexed(self, path: Path, cassette: Cassette, mode: Mode) -> _Loaded:
+        """Make ready what is played and added to."""
+        metadata = cassette.metadata
         recording = Recording.of(
             cassette.interactions,
             name=str(path),
-            upstream=cassette.metadata.upstream if cassette.metadata is not None else None,
-            redactor=self._redactor(self._salt(path, cassette, mode)),
+            upstream=metadata.upstream if metadata is not None else None,
+            redactor=self._redactor(self._salt(path, metadata, mode)),
             options=self._options,
         )
-        origins = {off_graph_origin(each.request.url) for each in cassette.interactions}
-        return _Loaded(
-            cassette=cassette,
-            recording=recording,
-            origins=frozenset(origin for origin in origins if origin is not None),
-        )
+        return _Loaded(recording=recording, metadata=metadata, edited=cassette.edited)
 
     def _redactor(self, salt: str) -> Redactor:
         return Redactor(salt=salt, policy=self._policy)
 
-    def _salt(self, path: Path, cassette: Cassette | None, mode: Mode) -> str:
+    def _salt(self, path: Path, metadata: Metadata | None, mode: Mode) -> str:
         """Return the salt of a cassette's pseudonyms: a new one where it has none yet."""
         from_environment = os.environ.get("GRAPHTAPE_SALT")
-        metadata = cassette.metadata if cassette is not None else None
         own = metadata.salt if metadata is not None else ""
         if own and from_environment and own != from_environment:
             self.say(f"{path}: holds a salt of its own, which is used; not GRAPHTAPE_SALT")

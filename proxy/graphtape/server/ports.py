@@ -17,8 +17,11 @@ from graphtape.core.errors import ListenError, UsageError
 from graphtape.settings import Address
 
 if TYPE_CHECKING:
+    import ssl
     from contextlib import AsyncExitStack
     from pathlib import Path
+
+    from graphtape.server.secured import Secured
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - named, not bound
 
@@ -30,10 +33,18 @@ class Addresses:
     Attributes:
         proxy: The data port's root, without a version.
         control: The control API's; None where there is none.
+        secured: How the data port speaks TLS; None where it doesn't.
     """
 
     proxy: str
     control: str | None
+    secured: Secured | None = None
+
+    @property
+    def ca(self) -> str | None:
+        """The file with the certificate of the local CA, where it is used."""
+        certificate = self.secured.certificate if self.secured is not None else None
+        return None if certificate is None else str(certificate)
 
     def write(self, path: Path) -> None:
         """Write the ready file, atomically.
@@ -41,7 +52,7 @@ class Addresses:
         Raises:
             UsageError: It can't be written.
         """
-        facts = {"proxy": self.proxy, "control": self.control, "ca": None, "pid": os.getpid()}
+        facts = {"proxy": self.proxy, "control": self.control, "ca": self.ca, "pid": os.getpid()}
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,20 +114,25 @@ def _why(exc: OSError, place: Address, flag: str) -> str:
 
 
 async def serve(
-    stack: AsyncExitStack, runner: web.ServerRunner | web.AppRunner, sock: socket.socket
+    stack: AsyncExitStack,
+    runner: web.ServerRunner | web.AppRunner,
+    sock: socket.socket,
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve on a port until the stack ends."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, sock).start()
+    await web.SockSite(runner, sock, ssl_context=tls).start()
 
 
-def url_of(sock: socket.socket, asked: str) -> str:
+def url_of(sock: socket.socket, asked: str, *, scheme: str = "http") -> str:
     """Return the URL a client on this machine reaches a socket by.
 
     Args:
         sock: That listens.
         asked: The address it was asked for, whose name is kept.
+        scheme: That it speaks.
     """
     host = Address.parse(asked).host
-    return f"http://{Address(_ANY.get(host, host), sock.getsockname()[1])}"
+    return f"{scheme}://{Address(_ANY.get(host, host), sock.getsockname()[1])}"

@@ -22,7 +22,7 @@ log = logging.getLogger("graphtape")
 _ADVICE = "send plain HTTP/1.1, each header line under 64 KiB"
 
 
-class _Protocol(web.RequestHandler):
+class Connection(web.RequestHandler):
     """One connection."""
 
     __slots__ = ()
@@ -55,14 +55,15 @@ class _Protocol(web.RequestHandler):
 class DataServer(web.Server):
     """Makes a protocol for each connection."""
 
-    def __init__(self, handler: Handler) -> None:
-        """Serve a handler."""
+    def __init__(self, handler: Handler, connection: type[Connection] = Connection) -> None:
+        """Serve a handler over connections of a kind."""
         super().__init__(handler)
         self._own_loop = asyncio.get_running_loop()
+        self._connection = connection
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection: no access log, bodies as they come."""
-        return _Protocol(
+        return self._connection(
             self,
             loop=self._own_loop,
             access_log=None,  # type: ignore[arg-type] # what web.Server itself documents

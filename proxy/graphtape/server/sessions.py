@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from graphtape.core.scenario import Scenario, StatusRule
-    from graphtape.server.live_session import LiveSession, Outcome
+    from graphtape.server.live_session import LiveSession
     from graphtape.server.opening import Opener
+    from graphtape.server.outcome import Outcome
 
 SESSION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_ID = "default"

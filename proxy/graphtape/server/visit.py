@@ -15,6 +15,7 @@ from graphtape.core.journal import Entry, Source
 from graphtape.core.origin import localise
 from graphtape.core.refresh import Timing
 from graphtape.server.answer import LastByte, Outgoing, Sent
+from graphtape.server.control import Events
 from graphtape.server.cors import readable
 from graphtape.server.delivery import PLAIN, Delivery, Haste
 from graphtape.server.errors import CALLER_ID, own_error
@@ -41,7 +42,8 @@ class Gate:
         upstream: Where to forward to; its roots are those on tape.
         client: The way there; None where nothing is ever forwarded.
         max_body: Bytes; a larger body is passed on and left off the tape.
-        on_entry: Told of each request that is done.
+        on_entry: Told of each request that is done; None where nobody listens.
+        events: Tells those who listen on the control port.
         timing: What becomes of the times of recorded and injected answers.
         haste: Whether injected waits are real.
         visits: The requests in flight.
@@ -52,11 +54,23 @@ class Gate:
     upstream: Upstream
     client: UpstreamClient | None
     max_body: int
-    on_entry: Callable[[Entry], None]
+    on_entry: Callable[[Entry], None] | None
+    events: Events = field(default_factory=Events)
     timing: Timing = field(default_factory=Timing)
     haste: Haste = field(default_factory=Haste)
     visits: set[Visit] = field(default_factory=set)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody wants to know of requests as they are done."""
+        return self.on_entry is not None or self.events.heard
+
+    def tell(self, session: LiveSession, entry: Entry) -> None:
+        """Tell of a request that is done."""
+        if self.on_entry is not None:
+            self.on_entry(entry)
+        self.events.tell(session.play.id, entry)
 
     def check_open(self) -> None:
         """Let nobody in once the proxy stops.
@@ -178,7 +192,7 @@ class Visit:
             note=self.session.clean.text(note) if note else "",
         )
         self.session.play.journal.add(entry)
-        self.gate.on_entry(entry)
+        self.gate.tell(self.session, entry)
 
 
 _STARTED = time.time() - time.perf_counter()

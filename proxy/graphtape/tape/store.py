@@ -31,8 +31,22 @@ def open_cassette(path: Path) -> Cassette:
     """
     if _is_har(path):
         return har.load(_content(path, missing="no such file; check the path"), name=str(path))
+    return load(cassette_bytes(path), name=str(path), json=_is_json(path))
+
+
+def cassette_bytes(path: Path) -> bytes:
+    """Read a cassette file as it is.
+
+    Raises:
+        CassetteError: It is missing or can't be read.
+    """
     missing = f"no such cassette; record it first with `graphtape record {path}`"
-    return load(_content(path, missing=missing), name=str(path), json=_is_json(path))
+    return _content(path, missing=missing)
+
+
+def is_yaml(path: Path) -> bool:
+    """Tell whether a cassette of this name is read as YAML."""
+    return not (_is_json(path) or _is_har(path))
 
 
 def open_har(path: Path) -> har.Log:

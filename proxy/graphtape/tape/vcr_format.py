@@ -19,6 +19,7 @@ from vcr.serializers import yamlserializer
 from graphtape.core.errors import CassetteError
 from graphtape.tape import entry
 from graphtape.tape.inspection import inspect, top_level_list
+from graphtape.tape.plain_yaml import NotPlainError, read_plain
 
 try:
     from yaml import CSafeDumper as SafeDumper
@@ -26,11 +27,12 @@ except ImportError:
     from yaml import SafeDumper  # type: ignore[assignment]  # the same, without libyaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from yaml.constructor import SafeConstructor
 
     from graphtape.core.message import Headers, Interaction
+    from graphtape.tape.plain_yaml import Progress
 
 METADATA_FORMAT = 1
 """The only `metadata.graphtape.format` there is."""
@@ -93,6 +95,11 @@ def load(data: bytes, *, name: str, json: bool = False) -> Cassette:
     Raises:
         CassetteError: It isn't a whole cassette.
     """
+    if not json:
+        found: list[Interaction] = []
+        rest = stream(data, found.append, name=name)
+        if rest is not None:
+            return replace(rest, interactions=tuple(found))
     text = _decoded(data, name=name)
     top = _top_level(_parse_json(text, name=name) if json else _parse_yaml(text, name=name), name)
     listed = top["interactions"]
@@ -101,11 +108,52 @@ def load(data: bytes, *, name: str, json: bool = False) -> Cassette:
     interactions = tuple(
         entry.read(tree, where=f"{name}, interaction {index}") for index, tree in enumerate(listed)
     )
+    whole = Digest()
+    for interaction in interactions:
+        whole.add(interaction)
+    return replace(_about(top, whole, name=name), interactions=interactions)
+
+
+def stream(
+    data: bytes,
+    take: Callable[[Interaction], None],
+    *,
+    name: str,
+    progress: Progress | None = None,
+) -> Cassette | None:
+    """Read a YAML cassette without holding more than one interaction of it.
+
+    Args:
+        data: The whole file.
+        take: Called with each interaction in turn.
+        name: What messages call it.
+        progress: As for `read_plain`.
+
+    Returns:
+        All but the interactions. None where it isn't in plain YAML, or isn't a whole cassette:
+        `load` reads it, or says why not, and what was taken counts for nothing.
+
+    Raises:
+        CassetteError: It is empty, or isn't UTF-8.
+    """
+    _decoded(data, name=name)
+    whole = Digest()
+
+    def add(tree: object) -> None:
+        interaction = entry.read(tree, where=f"{name}, interaction {whole.count}")
+        whole.add(interaction)
+        take(interaction)
+
+    try:
+        return _about(_top_level(read_plain(data, add, progress=progress), name), whole, name=name)
+    except (NotPlainError, CassetteError):
+        return None
+
+
+def _about(top: dict[object, object], whole: Digest, *, name: str) -> Cassette:
     ours, others = _read_metadata(top.get("metadata"), where=f"{name}, metadata")
-    edited = ours is not None and (
-        (ours.interactions, ours.digest) != (len(interactions), digest(interactions))
-    )
-    return Cassette(interactions=interactions, metadata=ours, other_metadata=others, edited=edited)
+    edited = ours is not None and (ours.interactions, ours.digest) != (whole.count, whole.text)
+    return Cassette(interactions=(), metadata=ours, other_metadata=others, edited=edited)
 
 
 def dump(
@@ -160,17 +208,40 @@ def from_vcr(request: VcrRequest, response: object, *, where: str) -> Interactio
     return entry.read({"request": request._to_dict(), "response": response}, where=where)  # noqa: SLF001 - vcrpy's own way out
 
 
-def digest(interactions: Sequence[Interaction]) -> str:
+def digest(interactions: Iterable[Interaction]) -> str:
     """Fingerprint what a cassette holds, however it is laid out: `sha256:` and hex digits."""
-    whole = hashlib.sha256()
+    whole = Digest()
     for interaction in interactions:
+        whole.add(interaction)
+    return whole.text
+
+
+class Digest:
+    """The fingerprint of interactions that come one by one.
+
+    Attributes:
+        count: How many there were.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._whole = hashlib.sha256()
+
+    def add(self, interaction: Interaction) -> None:
+        """Take the next one in."""
+        whole = self._whole
         settled = entry.settled(interaction)
         request, response = settled.request, settled.response
         _absorb(whole, request.method, request.url, request.body)
         _absorb(whole, *_flat(request.headers))
         _absorb(whole, str(response.status), response.reason, response.body)
         _absorb(whole, *_flat(response.headers))
-    return f"sha256:{whole.hexdigest()}"
+        self.count += 1
+
+    @property
+    def text(self) -> str:
+        """`sha256:` and hex digits."""
+        return f"sha256:{self._whole.hexdigest()}"
 
 
 def _flat(headers: Headers) -> list[str]:
@@ -194,7 +265,7 @@ def _decoded(data: bytes, *, name: str) -> str:
             f"{name}: found byte 0x{data[exc.start]:02x} at offset {exc.start}, which isn't "
             "UTF-8; save it as UTF-8, or record it again"
         ) from exc
-    if not text.strip():
+    if not text or text.isspace():  # strip() would make another copy
         raise CassetteError(f"{name}: the file is empty; delete it and record it again")
     return text
 

@@ -79,9 +79,13 @@ class Repeats:
         # By what a client would read to learn how the write ended, then by the write.
         self._doubts: dict[tuple[str, ...], dict[bytes, str]] = {}
 
+    def __bool__(self) -> bool:
+        """Tell whether anything is outstanding."""
+        return bool(self._waits or self._doubts)
+
     def asked(self, call: Call, *, now: float) -> Iterator[Verdict]:
         """See a call come."""
-        if not self._waits and not self._doubts:
+        if not self:
             return
         same = call.identity()
         wait = self._met(same, now)

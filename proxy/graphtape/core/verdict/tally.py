@@ -29,6 +29,15 @@ class Tally:
             if self.counts[verdict.kind] <= KEPT:
                 self.kept.append(verdict)
 
+    def again(self, kinds: Collection[Kind]) -> bool:
+        """Count one more of each kind, unless it would be kept: then `add` has to be asked."""
+        counts = self.counts
+        if any(counts[kind] < KEPT for kind in kinds):
+            return False
+        for kind in kinds:
+            counts[kind] += 1
+        return True
+
     def among(self, kinds: Collection[Kind]) -> tuple[Kind, ...]:
         """Return those of some kinds that were given, in the order of `kinds`."""
         return tuple(kind for kind in kinds if self.counts[kind])

@@ -46,12 +46,33 @@ class Witness:
         self._pages = PageLinks()
         self._over_beta: set[tuple[str, str]] = set()
 
+    @property
+    def expects(self) -> bool:
+        """Whether what comes next may be a repeat somebody has to judge."""
+        return bool(self._repeats)
+
     def asked(self, number: int, request: Request, *, now: float) -> tuple[Verdict, ...]:
         """See a request arrive, its body whole and decoded."""
         if _is_preflight(request):
             return ()
         calls = Call.all_of(number, request, self._clean)
         return tuple(verdict for call in calls for verdict in self._seen(call, now))
+
+    def of_each(self, request: Request) -> tuple[Kind, ...] | None:
+        """Return what every read like this one earns while nothing is `expected`.
+
+        Returns:
+            None where it depends on what came before.
+        """
+        call = Call(number=0, request=request, clean=self._clean)
+        if "token" in request.url.lower() or _is_preflight(request):
+            return None
+        if call.version == "beta":
+            method = request.method.upper()
+            template = released(method, request.url)
+            if template is not None and (method, template) not in self._over_beta:
+                return None
+        return tuple(verdict.kind for verdict in _without_token(call))
 
     def answered(
         self, number: int, request: Request, response: Response, *, now: float

@@ -1,0 +1,129 @@
+"""`-- COMMAND …` at the end of a command line: split off, run, and told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+import click
+import msgspec
+
+from graphtape import runner
+from graphtape.cli import options, serving
+from graphtape.runner.command import Command, Exited, NotStarted
+from graphtape.runner.reporting import check_report_path
+from graphtape.runner.serving import while_running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from graphtape.server.ports import Addresses
+    from graphtape.settings import Settings
+
+_WORDS = "graphtape.trailing"
+FREE = "127.0.0.1:0"
+
+
+class TakesCommand(click.Command):
+    """Takes `-- COMMAND …` off the line before click sees it: none of its words is an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the first `--`."""
+        if "--" in args:
+            at = args.index("--")
+            args, words = args[:at], tuple(args[at + 1 :])
+            if not words or not words[0]:
+                raise click.UsageError("`--` begins the command to run, and none follows it", ctx)
+            ctx.meta[_WORDS] = words
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the pieces of the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND ...]"]
+
+
+def words_of(ctx: click.Context) -> tuple[str, ...]:
+    """Return the command to run, a word each; none where none was given."""
+    words: tuple[str, ...] = ctx.meta.get(_WORDS, ())
+    return words
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """Make the settings of a run: with a command it takes free ports, but for those said.
+
+    Raises:
+        UsageError: A value is wrong.
+    """
+    words = words_of(ctx)
+    settings = options.settings_of(ctx, {"listen": FREE, "control": FREE} if words else None)
+    for name in settings.report:
+        check_report_path(Path(name))
+    # The command's output isn't torn.
+    return msgspec.structs.replace(settings, quiet=True) if words else settings
+
+
+def serve(
+    ctx: click.Context,
+    proxy: runner.Proxy,
+    settings: Settings,
+    *,
+    on_ready: Callable[[str], None],
+) -> int:
+    """Serve until the user stops it or, where a command was given, while that runs.
+
+    Args:
+        ctx: Of the command line.
+        proxy: Not listening yet.
+        settings: Of the run.
+        on_ready: Told the proxy's URL, once it listens.
+
+    Returns:
+        The command's exit code; 0 where there is none.
+
+    Raises:
+        Exit: The command could not be started, which is said: there is nothing to report.
+    """
+    words = words_of(ctx)
+
+    def ready(addresses: Addresses) -> None:
+        on_ready(addresses.proxy)
+        if not words:
+            serving.say("stop with Ctrl-C")
+
+    ready_file = settings.ready_file
+    if not words:
+        runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=ready_file))
+        return 0
+    command = Command(words=words, on_note=serving.note)
+    ending = runner.run(while_running(proxy, command, on_ready=ready, ready_file=ready_file))
+    match ending:
+        case NotStarted():
+            serving.say(f"Error: {ending.reason}")
+            ctx.exit(ending.code)
+        case Exited():
+            if ending.code:
+                # Of the command no more than its name: arguments may hold secrets.
+                how = f"was ended by {ending.by}" if ending.by else f"exited with {ending.code}"
+                serving.say(f"{words[0]} {how}")
+        case _:
+            assert_never(ending)
+    return ending.code
+
+
+def exit_code(ctx: click.Context, proxy: runner.Proxy, *, ran: int, came_to: int) -> int:
+    """Return the code a run ends with; say so where its command never asked the proxy.
+
+    Args:
+        ctx: Of the command line.
+        proxy: Stopped.
+        ran: The command's own code, which goes first.
+        came_to: The code of the run without one.
+    """
+    if not words_of(ctx) or any(outcome.session.journal.arrived for outcome in proxy.outcomes):
+        return ran or came_to
+    serving.say(
+        "no request reached the proxy: is the base URL set? The command gets it as "
+        f"GRAPH_BASE_URL={proxy.addresses.proxy}"
+    )
+    # A recording that failed is the graver news; that nothing was used is no news.
+    return ran or (serving.FAILED if came_to == serving.FAILED else serving.MISSED)

@@ -1,0 +1,22 @@
+"""What sessions came to: for a terminal, a program, a page, and what shows test results."""
+
+from graphtape.core.report.account import account
+from graphtape.core.report.flat_json import as_json
+from graphtape.core.report.junit import as_junit
+from graphtape.core.report.markdown import as_markdown
+from graphtape.core.report.report import CassetteFacts, Incident, Report, Taping
+from graphtape.core.report.text import as_text
+from graphtape.core.report.unused import unused_by_all
+
+__all__ = [
+    "CassetteFacts",
+    "Incident",
+    "Report",
+    "Taping",
+    "account",
+    "as_json",
+    "as_junit",
+    "as_markdown",
+    "as_text",
+    "unused_by_all",
+]

@@ -1,0 +1,163 @@
+"""A session told as a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from graphtape.core.journal import Source
+from graphtape.core.mismatch import spelled_out
+from graphtape.core.report.report import (
+    Aged,
+    Incident,
+    Injected,
+    Report,
+    Taping,
+    Unused,
+    UnusedRequest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from graphtape.core.journal import Entry
+    from graphtape.core.plan import Deck
+    from graphtape.core.report.report import CassetteFacts
+    from graphtape.core.session import Session
+    from graphtape.core.verdict import Kind, Tally
+
+MOST_INCIDENTS = 200
+"""Different misses that a report tells; likewise refusals, and requests cut off."""
+
+MOST_UNUSED = 100
+"""Unused interactions of a cassette that are told by method and URL, beside their indices."""
+
+LONGEST_REASON = 8_000
+LONGEST_URL = 2_000
+"""Characters."""
+
+_NOTHING_TAPED = Taping()
+_DAY = 86_400
+
+
+def account(
+    session: Session,
+    verdicts: Tally,
+    *,
+    cassettes: Sequence[CassetteFacts] = (),
+    taping: Taping = _NOTHING_TAPED,
+    now: float,
+    fail_on_unused: bool = False,
+    fail_on: Iterable[Kind] = (),
+) -> Report:
+    """Tell what a session came to.
+
+    Args:
+        session: Whose journal is clean of secrets.
+        verdicts: On its client.
+        cassettes: What it played, in order.
+        taping: What it recorded.
+        now: Unix seconds.
+        fail_on_unused: Whether unused interactions fail the run.
+        fail_on: The verdicts that do.
+    """
+    journal = session.journal
+    counts, entries = journal.counts, journal.entries  # made anew at each look
+    refused = [each for each in entries if each.source is Source.REFUSED]
+    misses = _incidents(journal.misses)
+    told = sum(each.times for each in misses)
+    return Report(
+        session=session.id,
+        mode=session.mode,
+        now=now,
+        forwards=session.forwards,
+        arrived=journal.arrived,
+        counts={source: counts[source] for source in Source},
+        misses=misses,
+        misses_cut=counts[Source.MISSED] - told,
+        refused=_incidents(each for each in refused if each.status),
+        unfinished=_incidents(each for each in refused if not each.status),
+        injected=_injected(entries),
+        unused=tuple(map(_unused, session.decks)) if session.plays else (),
+        verdicts=tuple(verdicts.kept),
+        judged=dict(verdicts.counts),
+        idle=session.script.idle(),
+        cassettes=tuple(Aged(facts=each, days=_age(each.recorded_at, now)) for each in cassettes),
+        taping=taping,
+        fail_on_unused=fail_on_unused,
+        fail_on=tuple(fail_on),
+    )
+
+
+def _incidents(entries: Iterable[Entry]) -> tuple[Incident, ...]:
+    """Tell the same once, whatever its request's number."""
+    times: Counter[tuple[str, str, int, str]] = Counter()
+    first: dict[tuple[str, str, int, str], int] = {}
+    for entry in entries:
+        what = (entry.method, entry.url, entry.status, entry.note)
+        times[what] += 1
+        first.setdefault(what, entry.number)
+    return tuple(
+        Incident(
+            number=first[what],
+            method=spelled_out(method),
+            url=_url(url),
+            status=status,
+            reason=_reason(note),
+            times=times[what],
+        )
+        for what in list(first)[:MOST_INCIDENTS]
+        for method, url, status, note in [what]
+    )
+
+
+def _injected(entries: Iterable[Entry]) -> tuple[Injected, ...]:
+    found = Counter((each.note, each.status) for each in entries if each.source is Source.INJECTED)
+    return tuple(
+        Injected(why=_reason(why), status=status, times=times)
+        for (why, status), times in list(found.items())[:MOST_INCIDENTS]
+    )
+
+
+def _unused(deck: Deck) -> Unused:
+    recording, indices = deck.recording, deck.player.unused()
+    asked = [(index, recording.interactions[index].request) for index in indices[:MOST_UNUSED]]
+    return Unused(
+        cassette=recording.name,
+        indices=indices,
+        requests=tuple(
+            UnusedRequest(
+                index=index,
+                method=spelled_out(request.method),
+                # What is on the tape has been through no journal: nobody may have cleaned it.
+                url=_url(recording.redactor.url(request.url)),
+            )
+            for index, request in asked
+        ),
+    )
+
+
+def _age(recorded_at: str | None, now: float) -> int | None:
+    if not recorded_at:
+        return None
+    try:
+        recorded = datetime.fromisoformat(recorded_at)
+    except ValueError:
+        return None
+    if recorded.tzinfo is None:
+        recorded = recorded.replace(tzinfo=UTC)
+    # Clocks differ: what was recorded a moment ago elsewhere isn't from tomorrow.
+    return max(0, int((now - recorded.timestamp()) // _DAY))
+
+
+def _url(url: str) -> str:
+    return _cut(spelled_out(url), LONGEST_URL)
+
+
+def _reason(note: str) -> str:
+    return _cut("\n".join(map(spelled_out, note.splitlines())), LONGEST_REASON)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -1,0 +1,115 @@
+"""A report as JSON, for programs: the schema is in docs/reports.md."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from graphtape.core.report.unused import unused_by_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from graphtape.core.report.report import Incident, Report
+
+FORMAT = 1
+
+
+def as_json(reports: Sequence[Report]) -> str:
+    """Write reports: the first at the top level, the others under `sessions`.
+
+    A lone surrogate of a file's name stays one: encode with `backslashreplace`, which writes it as
+    JSON does.
+    """
+    first, *others = reports
+    wrong = [
+        *first.wrong(),
+        *(f"session {each.session}: {why}" for each in others for why in each.wrong()),
+    ]
+    tree = {
+        "format": FORMAT,
+        **_tree(first),
+        "ok": not wrong,
+        "wrong": wrong,
+        "unused": unused_by_all(reports),
+        "sessions": [_tree(each) for each in others],
+    }
+    return json.dumps(tree, ensure_ascii=False, indent=2) + "\n"
+
+
+def _tree(report: Report) -> dict[str, object]:
+    wrong = report.wrong()
+    return {
+        "session": report.session,
+        "mode": report.mode.value,
+        "made_at": _utc(report.now),
+        "ok": not wrong,
+        "wrong": list(wrong),
+        "requests": report.arrived,
+        **{source.value: count for source, count in report.counts.items()},
+        "misses": [_incident(each) for each in report.misses],
+        "misses_cut": report.misses_cut,
+        "refusals": [_incident(each) for each in report.refused],
+        "unfinished": [_incident(each) for each in report.unfinished],
+        "faults": [
+            {"why": each.why, "status": each.status, "times": each.times}
+            for each in report.injected
+        ],
+        "unused": {each.cassette: list(each.indices) for each in report.unused if each.indices},
+        **_read_alone(report),
+    }
+
+
+def _read_alone(report: Report) -> dict[str, object]:
+    """Return what no exit code hangs on, but for the verdicts asked for."""
+    taping = report.taping
+    return {
+        "unused_requests": [
+            {
+                "cassette": each.cassette,
+                "index": request.index,
+                "method": request.method,
+                "url": request.url,
+            }
+            for each in report.unused
+            for request in each.requests
+        ],
+        "verdicts": [
+            {"kind": each.kind.value, "number": each.number, "text": each.text}
+            for each in report.verdicts
+        ],
+        "verdict_counts": {kind.value: count for kind, count in report.judged.items()},
+        "rules_without_effect": list(report.idle),
+        "cassettes": [
+            {
+                "name": each.facts.name,
+                "interactions": each.facts.interactions,
+                "recorded_at": each.facts.recorded_at,
+                "age_days": each.days,
+                "upstream": each.facts.upstream,
+                "edited": each.facts.edited,
+            }
+            for each in report.cassettes
+        ],
+        "saved": taping.saved,
+        "new": taping.recorded,
+        "dropped": list(taping.dropped),
+        "failures": list(taping.failures),
+        "redacted": dict(sorted(taping.redacted.items())),
+    }
+
+
+def _incident(incident: Incident) -> dict[str, object]:
+    return {
+        "number": incident.number,
+        "method": incident.method,
+        "url": incident.url,
+        "status": incident.status,
+        "times": incident.times,
+        "reason": incident.reason,
+    }
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,153 @@
+"""The control API as an aiohttp application."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from graphtape.core.errors import RequestError
+from graphtape.server.control import reading
+from graphtape.server.control.direction import Library
+from graphtape.server.control.guard import Guard
+from graphtape.server.control.message import Fault, Refused
+from graphtape.server.control.openapi import document
+from graphtape.server.control.route import Call, Desk
+from graphtape.server.control.routes import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from graphtape.core.report import Report
+    from graphtape.server.control.events import Events
+    from graphtape.server.control.route import AnyRoute
+    from graphtape.server.live_session import LiveSession
+    from graphtape.server.sessions import Sessions
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger("graphtape")
+
+LARGEST = 1024 * 1024
+"""Bytes of a body."""
+
+_GUARD: web.AppKey[Guard] = web.AppKey("guard")
+_DESK: web.AppKey[Desk] = web.AppKey("desk")
+
+
+def make_control(
+    sessions: Sessions,
+    *,
+    token: str | None = None,
+    data_url: str,
+    events: Events,
+    report: Callable[[LiveSession], Report],
+) -> web.Application:
+    """Build the control API.
+
+    Args:
+        sessions: What it is about.
+        token: That each request must show; None where only this machine can ask.
+        data_url: The data port's address; its clients reach it by the name they called here.
+        events: Told of what happens.
+        report: Tells what a session came to, or has come to so far.
+    """
+    app = web.Application(middlewares=[_answered, _guarded], client_max_size=LARGEST)
+    app[_GUARD] = Guard(token=token)
+    app[_DESK] = desk = Desk(
+        sessions=sessions,
+        events=events,
+        data_url=data_url,
+        library=Library(folder=sessions.folder),
+        report=report,
+        document=_document,
+    )
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _handler(route))
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, _handler(route))
+
+    async def end(_: web.Application) -> None:
+        desk.events.end()
+
+    app.on_shutdown.append(end)
+    return app
+
+
+@cache
+def _document() -> bytes:
+    # Made once it is asked for: few ask, and it takes longer than a proxy to start.
+    return document(ROUTES)
+
+
+def _handler(route: AnyRoute) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        # What is asked first, then what of: a body that is none is said even where nobody is open.
+        query = reading.query(request, route.query)
+        body = None
+        if route.reads:
+            body = await reading.body(request, route.body, may_be_empty=route.may_be_empty)
+        call = Call(desk=request.app[_DESK], request=request, query=query, body=body)
+        answer = await route.handler(call)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        if route.answer is None:
+            return web.Response(status=route.status, headers=call.headers)
+        return web.Response(
+            status=route.status,
+            headers=call.headers,
+            body=msgspec.json.encode(answer),
+            content_type="application/json",
+        )
+
+    return handle
+
+
+def _refusal(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> web.Response:
+    return web.Response(
+        status=status,
+        headers=headers,
+        body=msgspec.json.encode(Refused(error=Fault(code=code, message=message))),
+        content_type="application/json",
+    )
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """See that every answer is JSON of ours, whatever went wrong, and that no browser keeps it."""
+    try:
+        response = await handler(request)
+    except RequestError as exc:
+        bearer = {"WWW-Authenticate": 'Bearer realm="graphtape"'} if exc.status == 401 else None  # noqa: PLR2004 - RFC 9110 section 15.5.2
+        response = _refusal(exc.status, exc.code, str(exc), bearer)
+    except web.HTTPMethodNotAllowed as exc:
+        allowed = ", ".join(sorted(exc.allowed_methods))
+        text = f"{request.path} takes {allowed}, not {request.method}"
+        response = _refusal(exc.status, "GraphtapeMethod", text, {"Allow": allowed})
+    except web.HTTPRequestEntityTooLarge as exc:
+        text = f"the body is larger than {LARGEST} bytes"
+        response = _refusal(exc.status, "GraphtapeTooLarge", text)
+    except web.HTTPNotFound as exc:
+        text = f"there is no {request.path[:200]}; GET /openapi.json lists what there is"
+        response = _refusal(exc.status, "GraphtapeUnknownPath", text)
+    except (ConnectionError, web.HTTPException):
+        raise
+    except Exception:
+        log.exception("%s %s on the control port", request.method, request.path)
+        text = "Graphtape failed; its log says why"
+        response = _refusal(500, "GraphtapeInternal", text)
+    if not response.prepared:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    request.app[_GUARD].check(request)
+    return await handler(request)

@@ -1,0 +1,175 @@
+"""What each call of the control API does."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
+
+from aiohttp import web
+
+from graphtape import __version__
+from graphtape.core.errors import RequestError
+from graphtape.server.control.direction import spelled, statuses
+from graphtape.server.control.message import (
+    Directed,
+    EventsQuery,
+    Health,
+    JournalPage,
+    JournalQuery,
+    NewSession,
+    Nothing,
+    Opened,
+    SessionFacts,
+    SessionList,
+)
+from graphtape.server.control.rendering import rendered, wanted_form
+from graphtape.server.control.stream import stream
+from graphtape.server.sessions import Wish
+
+if TYPE_CHECKING:
+    from graphtape.server.control.route import Call
+    from graphtape.server.live_session import LiveSession
+
+    Plain: TypeAlias = Call[Nothing, Nothing]
+
+_DOTS = frozenset({".", ".."})
+
+
+async def health(call: Plain) -> Health:
+    """Say that the proxy serves, and what."""
+    desk = call.desk
+    default = desk.sessions.default
+    return Health(
+        status="ok",
+        graphtape=__version__,
+        proxy=str(desk.base_url(call.request)).rstrip("/"),
+        mode=default.play.mode,
+        cassettes=list(default.cassettes),
+        sessions=len(desk.sessions),
+        requests=sum(live.play.journal.arrived for live in desk.sessions),
+        listeners=len(desk.events),
+    )
+
+
+async def list_sessions(call: Plain) -> SessionList:
+    """List the open sessions."""
+    return SessionList(sessions=[_facts(call, live) for live in call.desk.sessions])
+
+
+async def open_session(call: Call[Nothing, NewSession]) -> Opened:
+    """Open a session."""
+    asked = call.body
+    if asked.id in _DOTS:
+        raise RequestError(
+            f"$.id: {asked.id!r} is a step in a path, which clients take out; send another",
+            code="GraphtapeSessionId",
+        )
+    cassettes = [asked.cassettes] if isinstance(asked.cassettes, str) else asked.cassettes
+    wish = Wish(
+        id=asked.id,
+        cassettes=tuple(cassettes),
+        mode=asked.mode,
+        scenario=None if asked.scenario is None else await call.desk.library.read(asked.scenario),
+        status=None if asked.status is None else statuses(asked.status),
+    )
+    live = await call.desk.sessions.open(wish)
+    call.headers["Location"] = f"/sessions/{live.play.id}"
+    return Opened(id=live.play.id, base_url=call.url_of(live))
+
+
+async def get_session(call: Plain) -> SessionFacts:
+    """Say what a session is."""
+    return _facts(call, call.session)
+
+
+async def close_session(call: Plain) -> web.Response:
+    """End a session: save what it recorded, and give its last report."""
+    form = wanted_form(call.request)  # before anything is done
+    live = await call.desk.sessions.close(call.session.play.id)
+    return rendered(call.desk.report(live), form)
+
+
+async def direct(call: Call[Nothing, object]) -> Directed:
+    """Put scenarios and statuses in place of those a session has."""
+    live = call.session
+    scenario, status = await call.desk.library.directing(call.body)
+    live.direct(scenario=scenario, status=status)
+    return Directed(scenario=[each.name for each in scenario], status=spelled(status))
+
+
+async def undirect(call: Plain) -> None:
+    """Take away a session's scenarios and statuses."""
+    call.session.undirect()
+
+
+async def rewind(call: Plain) -> None:
+    """Play a session's tapes and scenarios from their start; its journal stays."""
+    call.session.rewind()
+
+
+async def journal(call: Call[JournalQuery, Nothing]) -> JournalPage:
+    """Give a session's journal, page by page."""
+    book = call.session.play.journal
+    kept = book.entries
+    lost = sum(book.counts.values()) - len(kept)
+    after, limit = call.query.after, call.query.limit
+    first = max(after, lost)
+    entries = list(islice(kept, first - lost, first - lost + limit))
+    return JournalPage(
+        entries=entries,
+        next=first + len(entries) if entries else after,
+        gone=max(0, lost - after),
+    )
+
+
+async def report(call: Plain) -> web.Response:
+    """Give a session's report so far, as the client accepts it."""
+    form = wanted_form(call.request)
+    return rendered(call.desk.report(call.session), form)
+
+
+async def events(call: Call[EventsQuery, Nothing]) -> web.StreamResponse:
+    """Send journal entries as they happen, as server-sent events."""
+    wanted = call.query.session
+    if wanted is not None:
+        call.desk.sessions.identify(wanted)
+    return await stream(call.request, call.desk.events, session=wanted)
+
+
+async def get_variables(call: Plain) -> dict[str, str]:
+    """Give the values that a test made up while recording, by name."""
+    return dict(call.session.variables)
+
+
+async def put_variables(call: Call[Nothing, dict[str, str]]) -> dict[str, str]:
+    """Keep values beside the recording; those of other names stay."""
+    live = call.session
+    if live.recorder is None:
+        raise RequestError(
+            "variables are saved while recording; this session only replays",
+            status=HTTPStatus.CONFLICT,
+            code="GraphtapeNotRecording",
+        )
+    for name, value in call.body.items():
+        live.recorder.set_variable(name, value)
+    return dict(live.variables)
+
+
+async def document(call: Plain) -> web.Response:
+    """Give this document."""
+    return web.Response(body=call.desk.document(), content_type="application/json")
+
+
+def _facts(call: Call[Nothing, Nothing], live: LiveSession) -> SessionFacts:
+    play = live.play
+    return SessionFacts(
+        id=play.id,
+        base_url=call.url_of(live),
+        mode=play.mode,
+        cassettes=list(live.cassettes),
+        scenario=[each.name for each in live.scenarios],
+        status=spelled(play.rules),
+        requests=play.journal.arrived,
+        answers={source.value: count for source, count in play.journal.counts.items()},
+    )

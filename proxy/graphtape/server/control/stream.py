@@ -1,0 +1,87 @@
+"""Events on their way to a listener, as server-sent events (HTML standard, section 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+from aiohttp import web
+
+from graphtape.server.control.events import Dropped, Happened
+
+if TYPE_CHECKING:
+    from graphtape.server.control.events import Events, Listener
+
+STREAM = "text/event-stream"
+_PATIENCE = 30.0
+"""Seconds that a listener may take nothing before it is cut off."""
+
+
+async def stream(
+    request: web.Request, events: Events, *, session: str | None
+) -> web.StreamResponse:
+    """Send what happens until the listener leaves or the proxy stops.
+
+    Raises:
+        RequestError: Too many listen, or the proxy stops.
+    """
+    response = web.StreamResponse(headers={"Content-Type": STREAM, "Cache-Control": "no-store"})
+    if request.method == "HEAD":
+        return response
+    listener = events.listen(session)
+    try:
+        # One who leaves is seen by what can't be written, as one who takes nothing is.
+        with suppress(ConnectionError, TimeoutError):
+            await response.prepare(request)
+            await _send(request, response, listener, b": these are Graphtape's events\n\n")
+            await _follow(request, response, events, listener)
+    finally:
+        events.leave(listener)
+    return response
+
+
+async def _follow(
+    request: web.Request, response: web.StreamResponse, events: Events, listener: Listener
+) -> None:
+    while True:
+        if not await listener.news(events.heartbeat):
+            await _send(request, response, listener, b": nothing happened\n\n")
+            continue
+        for each in listener.take():
+            await _send(request, response, listener, written(each))
+        if listener.ended:
+            return
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, listener: Listener, data: bytes
+) -> None:
+    """Write, and wait while the listener takes nothing; not without end."""
+
+    def cut() -> None:
+        if request.transport is not None:
+            request.transport.abort()
+
+    listener.busy(cut)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await response.write(data)
+    except TimeoutError:
+        cut()
+        raise
+    finally:
+        listener.busy(None)
+
+
+def written(told: Happened | Dropped) -> bytes:
+    """Write one event; JSON has no line breaks, which would end its data."""
+    match told:
+        case Happened():
+            name = b"entry"
+        case Dropped():
+            name = b"dropped"
+        case _:
+            assert_never(told)
+    return b"event: %b\ndata: %b\n\n" % (name, msgspec.json.encode(told))
