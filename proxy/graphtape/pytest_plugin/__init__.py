@@ -1,0 +1,146 @@
+"""The pytest plugin: a session of its own for each test that uses the fixture `graphtape`.
+
+It is imported in every test run: what is heavy is imported when the first test uses the fixture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from graphtape.pytest_plugin.marker import MODES, Asked, MarkerError, cassettes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from typing import Protocol
+
+    from graphtape.embedded.session import ProxySession
+    from graphtape.pytest_plugin.house import House
+
+    class VCR(Protocol):
+        """What pytest-recording hands out, as far as it matters here."""
+
+        ignore_hosts: tuple[str, ...]
+
+
+_HOUSE: pytest.StashKey[House] = pytest.StashKey()
+_SESSION: pytest.StashKey[ProxySession] = pytest.StashKey()
+_RUNNING: pytest.StashKey[pytest.Item] = pytest.StashKey()
+_PASSED: pytest.StashKey[bool] = pytest.StashKey()
+
+_MODE = "--graphtape-mode"
+_UPSTREAM = "--graphtape-upstream"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; each can stand in the ini file too."""
+    group = parser.getgroup("graphtape", "recording and replaying Microsoft Graph")
+    group.addoption(
+        _MODE,
+        choices=MODES,
+        help="How cassettes are treated, in vcrpy's words; beats every marker but mode='none'. "
+        "Default: none, replay.",
+    )
+    group.addoption(
+        _UPSTREAM,
+        metavar="NAME|URL",
+        help="Where to record from: global, usgov, usgov-dod, china, sandbox, or a URL.",
+    )
+    parser.addini("graphtape_mode", f"Default of {_MODE}.", default="")
+    parser.addini("graphtape_upstream", f"Default of {_UPSTREAM}.", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker.
+
+    Raises:
+        pytest.UsageError: The ini file has a mode that there isn't.
+    """
+    config.addinivalue_line(
+        "markers",
+        "graphtape(*cassettes, status=None, scenario=None, mode=None): what the fixture "
+        "`graphtape` plays; 'd' is cassettes/d.yaml beside the test.",
+    )
+    mode = config.getini("graphtape_mode")
+    if mode and mode not in MODES:
+        raise pytest.UsageError(
+            f"ini option graphtape_mode: {mode!r} is none of {', '.join(MODES)}"
+        )
+
+
+@pytest.fixture(name="graphtape")
+def _graphtape(request: pytest.FixtureRequest) -> Iterator[ProxySession]:
+    """Give the test a proxy session of its own; a miss fails the test when it ends."""
+    item: pytest.Item = request.node
+    try:
+        asked = Asked.by(item.iter_markers("graphtape"))
+    except MarkerError as exc:
+        pytest.fail(f"graphtape: {exc}", pytrace=False)
+    house = house_of(request.config)
+    session = house.open(item, cassettes_of(item, asked.names), asked, mode=_mode(item, asked))
+    item.stash[_SESSION] = session
+    yield session
+    del item.stash[_SESSION]
+    passed = item.stash[_PASSED]
+    found = house.close(item, session, passed=passed)
+    if found and passed:
+        pytest.fail(found, pytrace=False)
+
+
+def house_of(config: pytest.Config) -> House:
+    """Return what serves this process's tests, begun with the first that needs it."""
+    house = config.stash.get(_HOUSE, None)
+    if house is None:
+        from graphtape.pytest_plugin.house import House  # noqa: PLC0415 - heavy
+
+        upstream = config.getoption(_UPSTREAM) or config.getini("graphtape_upstream") or None
+        house = House.begun(root=config.rootpath, upstream=upstream)
+        config.add_cleanup(house.end)
+        config.stash[_HOUSE] = house
+    return house
+
+
+def _mode(item: pytest.Item, asked: Asked) -> str:
+    """Say how a test's cassette is treated.
+
+    A marker's `none` stands above the command line: cassettes that were written by hand, and tests
+    that play several, are not to be recorded with the others.
+    """
+    if asked.mode == "none":
+        return "none"
+    config = item.config
+    return str(config.getoption(_MODE) or asked.mode or config.getini("graphtape_mode") or "none")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep how a test did; to one that failed add what its session has to say."""
+    report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed
+    session = item.stash.get(_SESSION, None)
+    if session is not None and report.failed:
+        found = session.failure()
+        if found is not None:
+            from graphtape.pytest_plugin.house import told  # noqa: PLC0415 - heavy
+
+            report.sections.append(("graphtape", told(item, found)))
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Remember which test runs, for those that ask without saying."""
+    item.config.stash[_RUNNING] = item
+    item.stash[_PASSED] = False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_recording_configure(config: pytest.Config, vcr: VCR) -> None:
+    """Keep pytest-recording's hands off the way to the proxy, in tests that use both."""
+    item = config.stash.get(_RUNNING, None)
+    if isinstance(item, pytest.Function) and "graphtape" in item.fixturenames:
+        vcr.ignore_hosts = (*vcr.ignore_hosts, "127.0.0.1")

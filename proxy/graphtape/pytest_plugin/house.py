@@ -1,0 +1,172 @@
+"""The one proxy that serves all tests of a process."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from contextlib import chdir
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from graphtape.core.errors import GraphtapeError
+from graphtape.core.plan import Mode
+from graphtape.embedded.direction import scenarios_of, statuses_of
+from graphtape.embedded.failure import MissError
+from graphtape.embedded.server import Server
+from graphtape.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from graphtape.embedded.failure import SessionError
+    from graphtape.embedded.session import ProxySession
+    from graphtape.pytest_plugin.marker import Asked
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """The one proxy that serves all tests of a process; what goes wrong fails the test that asks.
+
+    Attributes:
+        server: Serves, until `end`.
+    """
+
+    server: Server
+    _recording: dict[Path, str] = field(default_factory=dict)
+    _recorded: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def begun(cls, *, root: Path, upstream: str | None) -> House:
+        """Begin to serve, as the settings file in pytest's root folder says.
+
+        Args:
+            root: Has `graphtape.toml`, or pyproject.toml with `[tool.graphtape]`, or neither.
+            upstream: Where to record from; None is as that file says.
+        """
+        given: dict[str, object] = {"listen": "127.0.0.1:0", "control": "127.0.0.1:0"}
+        if upstream is not None:
+            given["upstream"] = upstream
+        try:
+            # It looks, and resolves what the file names, where a run of the command line would.
+            with chdir(root):
+                server = Server(settings=load(given))
+                server.start()
+        except GraphtapeError as exc:
+            pytest.fail(f"graphtape: {exc}", pytrace=False)
+        return cls(server=server)
+
+    def end(self) -> None:
+        """End the proxy with the test run."""
+        self.server.stop()
+
+    def open(
+        self, item: pytest.Item, cassettes: tuple[Path, ...], asked: Asked, *, mode: str
+    ) -> ProxySession:
+        """Open a session for a test; where it can't be had, fail the test and say why."""
+        wanted = Mode(mode)
+        refusal = _missing(item, cassettes, asked) if wanted is Mode.NONE else None
+        refusal = refusal or self._clash(item, cassettes, asked, wanted)
+        if refusal is not None:
+            pytest.fail(f"graphtape: {refusal}", pytrace=False)
+        scenario, status = asked.directs.get("scenario"), asked.directs.get("status")
+        folder = item.path.parent
+        try:
+            session = self.server.open(
+                item.name,
+                cassettes,
+                mode=wanted,
+                scenario=None if scenario is None else scenarios_of(scenario, folder=folder),
+                status=None if status is None else statuses_of(status),
+                folder=folder,
+            )
+        except GraphtapeError as exc:
+            pytest.fail(f"graphtape: {_short(item, str(exc))}", pytrace=False)
+        if wanted is not Mode.NONE:
+            self._recording[cassettes[0]] = item.nodeid
+        return session
+
+    def _clash(
+        self, item: pytest.Item, cassettes: tuple[Path, ...], asked: Asked, mode: Mode
+    ) -> str | None:
+        """Say why a test can't record into its cassette; None where it can."""
+        if mode is Mode.NONE:
+            return None
+        shown = ", ".join(_shown(item, each) for each in cassettes)
+        if len(cassettes) > 1:
+            return (
+                f"mode {mode} records into one cassette, and this test names several: {shown}. "
+                "Give its marker mode='none', and it is left as it is"
+            )
+        holder = self._recording.get(cassettes[0])
+        if holder is not None:
+            return f"{shown}: {holder} is recording into it; give each test a cassette of its own"
+        # Disks differ in whether the case of a name matters; tests that run on both must not.
+        first = self._recorded.setdefault(str(cassettes[0]).casefold(), item.nodeid)
+        if not asked.names and first != item.nodeid:
+            return (
+                f"{shown} is the cassette of {first} as well: their names differ in nothing that "
+                "a file's name keeps; name a cassette in one's marker"
+            )
+        return None
+
+    def close(self, item: pytest.Item, session: ProxySession, *, passed: bool) -> str | None:
+        """End a test's session; say what was wrong with it.
+
+        Args:
+            item: The test.
+            session: Of it.
+            passed: Whether the test itself did; mode `all` replaces its cassette only then.
+        """
+        try:
+            self.server.close(session, well=passed)
+        finally:
+            for path in [path for path, held in self._recording.items() if held == item.nodeid]:
+                del self._recording[path]
+        found = session.failure()
+        return None if found is None else f"graphtape: {told(item, found)}"
+
+
+def told(item: pytest.Item, found: SessionError) -> str:
+    """Write what is wrong with a test's session, and what to do about it."""
+    text = _short(item, str(found))
+    if isinstance(found, MissError):
+        text += f"\nIn this test: {_command(item, 'new_episodes')}"
+    return text
+
+
+def _missing(item: pytest.Item, cassettes: tuple[Path, ...], asked: Asked) -> str | None:
+    """Say that a cassette isn't there, and how it is made."""
+    missing = [each for each in cassettes if not each.exists()]
+    if not missing:
+        return None
+    shown = ", ".join(_shown(item, each) for each in missing)
+    if asked.names:
+        names = ", ".join(map(repr, asked.names))
+        whence = f"the marker @pytest.mark.graphtape({names}) names it"
+    else:
+        whence = 'the test\'s own, since no marker names one: @pytest.mark.graphtape("NAME") does'
+    if len(cassettes) > 1:
+        todo = "A test that names several only plays them: record each in a test of its own."
+    else:
+        first = "take mode='none' out of the marker; " if asked.mode == "none" else ""
+        todo = f"To record it: {first}{_command(item, 'once')}"
+    return f"no cassette {shown} ({whence}).\n{todo}"
+
+
+def _command(item: pytest.Item, mode: str) -> str:
+    upstream = item.config.getoption("--graphtape-upstream") or "NAME"
+    return (
+        f"pytest {shlex.quote(item.nodeid)} --graphtape-mode={mode} "
+        f"--graphtape-upstream={shlex.quote(upstream)}"
+    )
+
+
+def _shown(item: pytest.Item, path: Path) -> str:
+    return _short(item, str(path))
+
+
+def _short(item: pytest.Item, text: str) -> str:
+    """Shorten the paths in a text to what they are below pytest's root folder."""
+    return text.replace(f"{item.config.rootpath}{os.sep}", "")
