@@ -148,6 +148,8 @@ class Settings(
         max_body: Bytes; a larger body is passed on and left off the tape.
         connect_timeout: Seconds to reach upstream.
         read_timeout: Seconds without a byte from upstream.
+        record_signin: Whether sign-in at the real authority goes onto the tape, secrets out.
+        token_command: Prints the token that is added to what is forwarded; None adds none.
         ready_file: Written once the ports accept.
         quiet: No live line per request.
         seed: For everything random; None is each scenario file's own, or else 0.
@@ -182,6 +184,8 @@ class Settings(
     max_body: Annotated[int, msgspec.Meta(ge=0)] = 64 * MIB
     connect_timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     read_timeout: Annotated[float, msgspec.Meta(gt=0)] = 300.0
+    record_signin: bool = False
+    token_command: str | None = None
     ready_file: str | None = None
     quiet: bool = False
     seed: int | None = None

@@ -730,6 +730,7 @@ class Telling:
     body: bytes | None = None
     fields: tuple[str, ...] = ()
     answer: bytes = b"{}"
+    settings: dict[str, object] = field(default_factory=dict)
 
 
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -763,6 +764,7 @@ TELLING = {
         headers=FORM_TYPE,
         body=f"grant_type=client_credentials&client_secret={SECRET}&refresh_token={SECRET}".encode(),
         answer=json.dumps({"token_type": "Bearer", "access_token": SECRET}).encode(),
+        settings={"record_signin": True},
     ),
 }
 
@@ -773,7 +775,7 @@ def test_a_secret_passes_and_is_not_in_the_cassette(telling: Telling, cassette: 
     head = "\r\n".join([*lines, f"Content-Length: {len(telling.answer)}", "", ""]).encode()
     with (
         RawServer(answer=lambda _: head + telling.answer) as server,
-        recording(cassette, upstream=server.url) as proxy,
+        recording(cassette, upstream=server.url, **telling.settings) as proxy,
     ):
         requests.post(
             proxy.url + telling.path, data=telling.body, headers=telling.headers, timeout=20
@@ -783,6 +785,21 @@ def test_a_secret_passes_and_is_not_in_the_cassette(telling: Telling, cassette: 
     assert len(open_cassette(cassette).interactions) == 1
     assert SECRET not in cassette.read_text(encoding="utf-8")
     assert proxy.entries[0].note == ""
+
+
+def test_a_sign_in_passes_and_is_not_on_tape(cassette: Path) -> None:
+    answer = b'{"token_type": "Bearer", "access_token": "not-a-real-token"}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with (
+        RawServer(answer=lambda _: head % len(answer) + answer) as server,
+        recording(cassette, upstream=server.url) as proxy,
+    ):
+        form = {"grant_type": "client_credentials", "client_secret": SECRET}
+        url = f"{proxy.url}/common/oauth2/v2.0/token"
+        assert requests.post(url, data=form, timeout=20).content == answer
+    assert SECRET.encode() in server.requests[0]
+    assert not cassette.exists()
+    assert "not recorded" in proxy.entries[0].note
 
 
 # --- Many at once ----------------------------------------------------------------------------

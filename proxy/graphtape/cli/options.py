@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from graphtape.settings import Settings, load
 
@@ -47,6 +48,17 @@ class RetryAfter(click.ParamType[str | int]):
         if not value.isascii() or not value.isdigit():
             self.fail(f"{value!r} is neither `keep` nor whole seconds, such as 0 or 30", param, ctx)
         return int(value)
+
+
+def _scenario_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer presets; leave any other word to the shell, as a file."""
+    del ctx, param
+    from graphtape.scenarios import presets  # noqa: PLC0415 - a run without any needs no YAML
+
+    found = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
@@ -120,13 +132,14 @@ proxying = together(
     listed(
         "--scenario",
         metavar="NAME|FILE",
+        shell_complete=_scenario_names,
         help="Answer and bend as a preset (`graphtape scenarios`) or a YAML file says; repeatable.",
     ),
     listed(
         "--fail-on",
         metavar="VERDICT",
         help="Fail the run where the client did this: early-retry, no-retry, blind-retry, "
-        "made-up-skiptoken, disconnect-with-body, no-token, v1-over-beta.",
+        "made-up-skiptoken, disconnect-with-body, no-token, v1-over-beta, lacks-permission.",
     ),
     listed("--match-on", metavar="NAME", help="Compare requests by these alone; vcrpy's names."),
     listed("--ignore-body", metavar="FIELD", help="Leave a body field out of matching."),

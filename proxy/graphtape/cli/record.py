@@ -29,6 +29,13 @@ from graphtape.core.plan import Mode
 )
 @option("--fsync", is_flag=True, help="Make each record survive a power loss; slower.")
 @option(
+    "--token-command",
+    metavar="COMMAND",
+    help="Add the bearer token that COMMAND prints to what is forwarded, for clients that send "
+    "none to a local host; it never reaches tape or log.",
+)
+@option("--record-signin", is_flag=True, help="Record sign-in too, its secrets masked.")
+@option(
     "--keep-identities",
     is_flag=True,
     help="Leave mail addresses, tenant ids and domains as they are.",

@@ -239,6 +239,11 @@ class Session:
                     assert_never(found)
         return second or Refuse(misses=tuple(misses))
 
+    def find(self, request: Request) -> Replay | None:
+        """Find the answer to another request than the client's; no scenario has a say in it."""
+        found = self._find(request)
+        return found if isinstance(found, Replay) else None
+
     def played(self, plan: Replay | Assemble) -> None:
         """Say that an answer went out whole."""
         for replay in plan.replays if isinstance(plan, Assemble) else (plan,):

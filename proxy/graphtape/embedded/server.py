@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from graphtape.core.plan import Mode
 from graphtape.embedded.session import ProxySession
@@ -27,16 +26,6 @@ _LONGEST_LABEL = 48
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-class _Proxy(Proxy):
-    """Remembers the loop that it serves on."""
-
-    loop: asyncio.AbstractEventLoop
-
-    async def __aenter__(self) -> Self:
-        self.loop = asyncio.get_running_loop()
-        return await super().__aenter__()
-
-
 @dataclass(slots=True, kw_only=True)
 class Server:
     """A proxy in a thread of this process, from `start` to `stop`.
@@ -50,7 +39,7 @@ class Server:
     settings: Settings
     cassettes: tuple[Path, ...] = ()
     mode: Mode = Mode.NONE
-    _proxy: _Proxy = field(init=False)
+    _proxy: Proxy = field(init=False)
     _thread: InThread = field(init=False)
     _serving: bool = False
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -63,7 +52,7 @@ class Server:
             ListenError: A port can't be had.
             UsageError: A setting is wrong.
         """
-        self._proxy = _Proxy(
+        self._proxy = Proxy(
             settings=self.settings,
             cassettes=self.cassettes,
             mode=self.mode,
@@ -101,7 +90,7 @@ class Server:
 
     def call(self, coroutine: Coroutine[object, object, T]) -> T:
         """Run a coroutine on the proxy's loop, and wait for it; from any other thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._proxy.loop).result()
+        return self._thread.call(coroutine)
 
     def default(
         self,
@@ -167,11 +156,4 @@ class Server:
             session: That `open` gave.
             well: As for `stop`, for this session alone.
         """
-        self.call(self._end(session, well=well))
-
-    async def _end(self, session: ProxySession, *, well: bool) -> None:
-        sessions = self._proxy.sessions
-        live = sessions.identify(session.id)
-        if not well and live.recorder is not None and live.play.mode is Mode.ALL:
-            live.recorder.fail("the test failed while it recorded")
-        await sessions.close(session.id)
+        self.call(self._proxy.sessions.close(session.id, well=well))

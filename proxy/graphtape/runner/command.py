@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
+from graphtape.core.signin import credentials
 from graphtape.runner.process_tree import kill_tree
 
 if TYPE_CHECKING:
@@ -157,12 +158,15 @@ def passed_on() -> list[int]:
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def environment(inherited: Mapping[str, str], addresses: Addresses) -> dict[str, str]:
+def environment(
+    inherited: Mapping[str, str], addresses: Addresses, *, signs_in: bool = False
+) -> dict[str, str]:
     """Return the environment in which a command finds the proxy.
 
     Args:
         inherited: What it would have without one.
         addresses: Of the proxy.
+        signs_in: Whether the proxy is the authority: over https, apps then sign in to it.
     """
     found = {**inherited, "GRAPH_BASE_URL": addresses.proxy}
     if addresses.control is not None:
@@ -177,6 +181,8 @@ def environment(inherited: Mapping[str, str], addresses: Addresses) -> dict[str,
         found[name] = _with_hosts(inherited.get(name, other), direct)
     if addresses.secured is not None:
         found |= addresses.secured.environment
+        if signs_in:
+            found |= credentials(inherited, authority=addresses.proxy)
     return found
 
 

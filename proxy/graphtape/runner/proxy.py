@@ -19,12 +19,14 @@ from graphtape.server.control import Events, check_control_address, make_control
 from graphtape.server.delivery import Haste
 from graphtape.server.express import Express
 from graphtape.server.handler import handle
+from graphtape.server.local_client import check_listen_address
 from graphtape.server.opening import Opener
 from graphtape.server.outcome import report_of
 from graphtape.server.ports import Addresses, listen, serve, url_of
 from graphtape.server.secured import secure
 from graphtape.server.sessions import DEFAULT_ID, Sessions
 from graphtape.server.short_cut import FastServer
+from graphtape.server.token_command import TokenCommand
 from graphtape.server.upstream import UpstreamClient
 from graphtape.server.visit import Gate, witness_clock
 from graphtape.settings import Address
@@ -146,11 +148,15 @@ class Proxy:
 
     async def _serve(self, stack: AsyncExitStack, default: LiveSession, opener: Opener) -> None:
         settings, token = self.settings, self.settings.control_token
+        records = self.mode is not Mode.NONE if self.records is None else self.records
         check_control_address(Address.parse(settings.control), token)
         secured = secure(settings, say=self.on_note)
+        bearer = None
+        if settings.token_command is not None and records:
+            check_listen_address(Address.parse(settings.listen))
+            bearer = TokenCommand(settings.token_command)
         data = stack.enter_context(listen(self.settings.listen, "--listen"))
         control = stack.enter_context(listen(self.settings.control, "--control"))
-        records = self.mode is not Mode.NONE if self.records is None else self.records
         connect = self._connect if records else None
         self.sessions = Sessions(
             default=default,
@@ -167,6 +173,8 @@ class Proxy:
             max_body=self.settings.max_body,
             on_entry=self.on_entry,
             events=self._events,
+            record_signin=settings.record_signin,
+            token=bearer,
             timing=self.settings.timing(),
             haste=Haste(fast=self.settings.fast),
         )
@@ -205,7 +213,7 @@ class Proxy:
                 await self._settle(self._gate.visits)
         finally:
             for live in self.sessions:
-                await self._save(live)
+                await self._save(live, well=not self._spoilt)
 
     def spoil(self) -> None:
         """Say that the run did not go well in its user's eyes: `all` replaces no cassette."""
@@ -215,13 +223,13 @@ class Proxy:
         """Stop waiting for requests in flight; from the loop's own thread."""
         self._hurry.set()
 
-    async def _end(self, live: LiveSession) -> None:
+    async def _end(self, live: LiveSession, well: bool) -> None:  # noqa: FBT001 - as Sessions calls it
         """End one session while others go on."""
         await self._settle({visit for visit in self._gate.visits if visit.session is live})
-        await self._save(live)
+        await self._save(live, well=well)
 
-    async def _save(self, live: LiveSession) -> None:
-        await asyncio.to_thread(live.end, now=witness_clock(), well=not self._spoilt)
+    async def _save(self, live: LiveSession, *, well: bool) -> None:
+        await asyncio.to_thread(live.end, now=witness_clock(), well=well)
 
     async def _settle(self, visits: Iterable[Visit]) -> None:
         """Give requests in flight time to end, and say so where it takes any."""

@@ -8,15 +8,17 @@ import signal
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from graphtape.core.plan import Mode
 from graphtape.runner.command import environment, passed_on
 from graphtape.server.ports import Addresses, forget_dead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import TracebackType
 
     from graphtape.runner.command import Command, Ending
@@ -29,7 +31,7 @@ T = TypeVar("T")
 async def until_stopped(
     server: Proxy | SandboxServer, *, on_ready: Callable[[Addresses], None], ready_file: str | None
 ) -> None:
-    """Serve in the foreground until SIGINT or SIGTERM; a second one cuts what is in flight."""
+    """Serve in the foreground until a signal ends it; a second one cuts what is in flight."""
     ready = _ready_path(ready_file)
     stop = asyncio.Event()
 
@@ -38,12 +40,12 @@ async def until_stopped(
             server.hurry()
         stop.set()
 
-    async with server:
-        _on_signals((signal.SIGINT, signal.SIGTERM), signalled)
-        if ready is not None:
-            server.addresses.write(ready)
-        on_ready(server.addresses)
-        await stop.wait()
+    with _on_signals(_ending(), signalled):
+        async with server:
+            if ready is not None:
+                server.addresses.write(ready)
+            on_ready(server.addresses)
+            await stop.wait()
 
 
 async def while_running(
@@ -69,12 +71,23 @@ async def while_running(
         else:
             command.signalled(number)
 
+    with _on_signals(passed_on(), signalled):
+        return await _serve_for(proxy, command, ready, on_ready)
+
+
+async def _serve_for(
+    proxy: Proxy,
+    command: Command,
+    ready: Path | None,
+    on_ready: Callable[[Addresses], None],
+) -> Ending:
     async with proxy:
-        _on_signals(passed_on(), signalled)
         if ready is not None:
             proxy.addresses.write(ready)
         on_ready(proxy.addresses)
-        ending = await command.run(environment(os.environ, proxy.addresses))
+        ending = await command.run(
+            environment(os.environ, proxy.addresses, signs_in=proxy.mode is Mode.NONE)
+        )
         if ending.code:
             proxy.spoil()
     return ending
@@ -87,13 +100,31 @@ def _ready_path(ready_file: str | None) -> Path | None:
     return ready
 
 
-def _on_signals(numbers: Iterable[int], signalled: Callable[[int], None]) -> None:
+def _ending() -> Iterator[int]:
+    """Return the signals that end a run; one that is ignored, as under nohup, stays so."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            yield number
+
+
+@contextmanager
+def _on_signals(numbers: Iterable[int], signalled: Callable[[int], None]) -> Iterator[None]:
+    """Take signals on the loop while the block runs."""
     loop = asyncio.get_running_loop()
+    old: dict[int, object] = {}
     for number in numbers:
         try:
             loop.add_signal_handler(number, signalled, number)
         except NotImplementedError:  # Windows' loop has none
-            signal.signal(number, lambda got, _: loop.call_soon_threadsafe(signalled, got))
+            old[number] = signal.signal(
+                number, lambda got, _: loop.call_soon_threadsafe(signalled, got)
+            )
+    try:
+        yield
+    finally:
+        for number, handler in old.items():  # the loop's own go with it
+            signal.signal(number, handler)  # type: ignore[arg-type] # what signal itself returned
 
 
 class InThread:
@@ -106,11 +137,16 @@ class InThread:
         self._stop: Callable[[], object] | None = None
         self._thread = threading.Thread(target=self._run, name="graphtape", daemon=True)
         self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     @property
     def addresses(self) -> Addresses:
         """Where it can be reached."""
         return self._ready.result()
+
+    def call(self, coroutine: Coroutine[object, object, T]) -> T:
+        """Run a coroutine on its loop, and wait for it; from any other thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -140,9 +176,9 @@ class InThread:
 
     async def _serve(self) -> None:
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         async with self.server:
-            self._stop = partial(loop.call_soon_threadsafe, stop.set)
+            self._stop = partial(self._loop.call_soon_threadsafe, stop.set)
             self._ready.set_result(self.server.addresses)
             await stop.wait()
 

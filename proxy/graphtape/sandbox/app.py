@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from graphtape.core.message import Headers, Request
+from graphtape.core.signin import sign_in
 from graphtape.sandbox.fault import GraphFault, bad_request
 
 if TYPE_CHECKING:
@@ -53,10 +56,10 @@ async def _answer(tenant: Tenant, incoming: web.Request) -> Response:
         return tenant.refuse(request, fault)
     except (HttpProcessingError, web.RequestPayloadError):
         return tenant.refuse(request, bad_request("The body is not what Content-Encoding says."))
+    asked = replace(request, body=body)
     try:
-        return tenant.answer(
-            Request(method=request.method, url=request.url, headers=request.headers, body=body)
-        )
+        base = f"{incoming.scheme}://{incoming.host}"
+        return sign_in(asked, base=base, now=time.time()) or tenant.answer(asked)
     except Exception:  # noqa: BLE001 (the sandbox's own mistakes end here, as an error to read)
         _log.exception("The sandbox failed on %s %s", request.method, incoming.path)
         return tenant.fail(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.batch import joined
@@ -23,6 +24,8 @@ from graphtape.core.plan import (
 )
 from graphtape.core.position import aside
 from graphtape.core.scenario import Answer
+from graphtape.core.signin import AnswerHere, AskAuthority, NotSignIn, at_authority
+from graphtape.core.signin import course as course_of
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
 from graphtape.server.cors import is_preflight, leave
 from graphtape.server.cue import cue_of
@@ -30,6 +33,8 @@ from graphtape.server.delivery import Delivery, break_connection
 from graphtape.server.errors import failed_dependency, own_error, stamp
 from graphtape.server.forwarding import forward
 from graphtape.server.incoming import arrive, read_body
+from graphtape.server.local_client import check_client
+from graphtape.server.signin import answered_here, ask_authority
 from graphtape.server.visit import Visit, marked, refreshed
 
 if TYPE_CHECKING:
@@ -51,6 +56,8 @@ async def handle(http: BaseRequest, gate: Gate) -> Sent:
     began = time.perf_counter()
     try:
         gate.check_open()
+        if gate.token is not None:
+            check_client(http)
         incoming = arrive(http, tape_root=gate.upstream.tape_root, hosts=gate.sessions.hosts)
         session = gate.sessions.identify(incoming.session)
     except RequestError as exc:
@@ -98,15 +105,58 @@ async def _serve(visit: Visit) -> Sent:
         case Assemble():
             return await _assemble(visit, plan, cue)
         case Forward():
-            return await forward(visit, plan, cue)
+            return await _ask(visit, plan, cue)
         case Inject():
             return await _inject(visit, plan.answer)
         case Break():
             return await _break(visit, plan.fault)
         case Refuse():
-            return await _miss(visit, plan)
+            return await _unrecorded(visit, plan, cue)
         case _:
             assert_never(plan)
+
+
+async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
+    """Ask upstream, or whoever else knows; add the user's token where he wants that."""
+    gate = visit.gate
+    where = course_of(
+        visit.request, upstream=gate.upstream, forwards=True, record=gate.record_signin
+    )
+    match where:
+        case NotSignIn():
+            if gate.token is not None:
+                visit.incoming = await gate.token.bearing(visit.incoming)
+            return await forward(visit, plan, cue)
+        case AnswerHere():
+            return await _sign_in(visit) or await forward(visit, plan, cue)
+        case AskAuthority(taped=True):
+            visit.incoming.request = replace(visit.request, url=where.url)
+            return await forward(visit, plan, cue)
+        case AskAuthority():
+            return await ask_authority(visit, where)
+        case _:
+            assert_never(where)
+
+
+async def _unrecorded(visit: Visit, plan: Refuse, cue: Cue | None) -> Sent:
+    """Answer a sign-in, as recorded elsewhere or by ourselves; anything else is a miss."""
+    elsewhere = at_authority(visit.request)
+    if elsewhere is not None:
+        found = visit.session.play.find(elsewhere)
+        if found is not None:
+            return await _replay(visit, found, cue)
+    return await _sign_in(visit) or await _miss(visit, plan)
+
+
+async def _sign_in(visit: Visit) -> Sent | None:
+    """Answer as the authority; None where it is asked for nothing that it knows."""
+    if visit.incoming.rest is not None:
+        return None
+    answer = answered_here(visit.incoming)
+    if answer is None:
+        return None
+    note = "sign-in: answered by Graphtape"
+    return (await visit.answer(answer, Source.INJECTED, note=note)).sent(answer.status)
 
 
 async def _inject(visit: Visit, answer: Answer) -> Sent:

@@ -44,6 +44,7 @@ class LiveSession:
         facts: What is known of the cassettes it plays.
         named: Those that upstream's answers named; no other is reached.
         options: What makes two requests the same one.
+        bearing: Whether the proxy adds the token to what is forwarded.
         witness: Sees what the client does that Graph advises against.
         saved: The variables of its cassettes, by name.
         outcome: Final once it has ended.
@@ -61,6 +62,7 @@ class LiveSession:
     facts: tuple[CassetteFacts, ...] = ()
     named: set[str] = field(default_factory=set)
     options: MatchOptions = DEFAULT
+    bearing: bool = False
     saved: Mapping[str, str] = field(default_factory=dict)
     witness: Witness = field(init=False)
     outcome: Outcome = field(init=False)
@@ -70,7 +72,7 @@ class LiveSession:
 
     def __post_init__(self) -> None:
         """Begin to watch."""
-        self.witness = Witness(self.clean.url, options=self.options)
+        self.witness = Witness(self.clean.url, options=self.options, bearing=self.bearing)
         recordings = tuple(deck.recording for deck in self.play.decks)
         self.taped = frozenset().union(*(each.origins for each in recordings))
         self.outcome = Outcome(

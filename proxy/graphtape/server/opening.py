@@ -155,6 +155,7 @@ class Opener:
             cassettes=tuple(map(str, cassettes)),
             seed=self.settings.seed,
             options=self._options,
+            bearing=self.settings.token_command is not None,
             saved=saved,
             facts=tuple(each.facts for each in loaded),
         )

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,15 +71,19 @@ def forget_dead(path: Path) -> None:
     """Delete a ready file whose process is gone: whoever waits for the new one would believe it."""
     try:
         pid = json.loads(path.read_text(encoding="utf-8"))["pid"]
-        if sys.platform != "win32":  # there, signal 0 would end the process
+        # Our own is of another life: in a container every process is the first.
+        if pid == os.getpid():
+            pass
+        elif sys.platform != "win32":  # there, signal 0 would end the process
             os.kill(pid, 0)
             return
     except (FileNotFoundError, PermissionError):
         return
     except (OSError, ValueError, LookupError, TypeError):
         pass
-    if path.is_file():
-        path.unlink(missing_ok=True)
+    with suppress(OSError):  # writing the new one says what is wrong
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def listen(address: str, flag: str) -> socket.socket:

@@ -61,7 +61,7 @@ class Sessions:
     opener: Opener
     mode: Mode
     connect: Callable[[], Awaitable[object]] | None
-    end: Callable[[LiveSession], Awaitable[None]]
+    end: Callable[[LiveSession, bool], Awaitable[None]]
     folder: Path | None = None
     ended: list[Outcome] = field(default_factory=list)
     _open: dict[str, LiveSession] = field(init=False)
@@ -118,8 +118,12 @@ class Sessions:
             self._opening.discard(session_id)
         return live
 
-    async def close(self, session_id: str) -> LiveSession:
+    async def close(self, session_id: str, *, well: bool = True) -> LiveSession:
         """End a session: save what it recorded, forget it.
+
+        Args:
+            session_id: Of an open one.
+            well: Whether it went well in its user's eyes.
 
         Raises:
             RequestError: None of that id is open, or it is the default one.
@@ -134,7 +138,7 @@ class Sessions:
         del self._open[session_id]
         self._opening.add(session_id)  # its cassette isn't free yet
         try:
-            await self.end(live)
+            await self.end(live, well)
         finally:
             self._opening.discard(session_id)
             self.ended.append(live.outcome)

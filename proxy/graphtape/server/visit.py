@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from graphtape.server.incoming import Incoming
     from graphtape.server.live_session import LiveSession
     from graphtape.server.sessions import Sessions
+    from graphtape.server.token_command import TokenCommand
     from graphtape.server.upstream import UpstreamClient
 
 
@@ -44,6 +45,8 @@ class Gate:
         max_body: Bytes; a larger body is passed on and left off the tape.
         on_entry: Told of each request that is done; None where nobody listens.
         events: Tells those who listen on the control port.
+        record_signin: Whether sign-in at the real authority is recorded.
+        token: Gives the token that is added to what is forwarded; None adds none.
         timing: What becomes of the times of recorded and injected answers.
         haste: Whether injected waits are real.
         visits: The requests in flight.
@@ -56,6 +59,8 @@ class Gate:
     max_body: int
     on_entry: Callable[[Entry], None] | None
     events: Events = field(default_factory=Events)
+    record_signin: bool = False
+    token: TokenCommand | None = None
     timing: Timing = field(default_factory=Timing)
     haste: Haste = field(default_factory=Haste)
     visits: set[Visit] = field(default_factory=set)

@@ -61,11 +61,16 @@ def test_resource_manager_is_asked_for_subscriptions() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["sandbox", "https://graph.example.com/proxy"])
-def test_an_upstream_without_an_authority_has_ours(name: str) -> None:
-    upstream = upstream_named(name)
+def test_the_sandbox_has_ours() -> None:
+    upstream = upstream_named("sandbox")
     found = course(post(GRAPH + TOKEN), upstream=upstream, forwards=True, record=False)
     assert found == AnswerHere()
+
+
+def test_an_upstream_of_the_users_own_is_its_own_authority() -> None:
+    upstream = upstream_named("https://graph.example.com/proxy")
+    found = course(post(GRAPH + TOKEN), upstream=upstream, forwards=True, record=False)
+    assert found == AskAuthority(url=f"https://graph.example.com/proxy{TOKEN}", taped=False)
 
 
 def test_what_forwards_nothing_answers_itself() -> None:

@@ -45,8 +45,8 @@ Course: TypeAlias = "NotSignIn | AnswerHere | AskAuthority"
 def course(request: Request, *, upstream: Upstream, forwards: bool, record: bool) -> Course:
     """Say where a request goes that the tape has no answer for.
 
-    The sandbox and an upstream of the user's own have no authority of Entra's that would know
-    them: a token for the real Graph must not be asked for on their account.
+    The sandbox has no authority of Entra's that would know it, and an upstream of the user's own is
+    its own: a token for the real Graph must not be asked for on their account.
 
     Args:
         request: At Graph's URL, or at the authority's own.
@@ -57,8 +57,10 @@ def course(request: Request, *, upstream: Upstream, forwards: bool, record: bool
     place = place_of(request.url)
     if place is None:
         return NotSignIn()
-    if not forwards or upstream.name not in _LOGIN:
+    if not forwards or upstream.name == "sandbox":
         return AnswerHere()
+    if upstream.name not in _LOGIN:
+        return AskAuthority(url=upstream.address(request.url), taped=record)
     return AskAuthority(url=_moved(request.url, upstream.name), taped=record)
 
 

@@ -32,6 +32,7 @@ class Call:
         clean: Takes secrets and identities out of a URL.
         part: Its place among the parts of a batch, from 1; None where it is a request itself.
         id: Of the part, by which its answer is found; '' where it is a request itself.
+        carrier: Of the part, the batch it came in.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Call:
     clean: Callable[[str], str]
     part: int | None = None
     id: str = ""
+    carrier: Request | None = None
 
     @classmethod
     def all_of(cls, number: int, request: Request, clean: Callable[[str], str]) -> tuple[Self, ...]:
@@ -51,7 +53,14 @@ class Call:
         except RequestError:  # Graph refuses such a batch as a whole
             return (whole,)
         carried = (
-            cls(number=number, request=part.request, clean=clean, part=place, id=part.id)
+            cls(
+                number=number,
+                request=part.request,
+                clean=clean,
+                part=place,
+                id=part.id,
+                carrier=request,
+            )
             for place, part in enumerate(parts, 1)
         )
         return (whole, *carried)

@@ -16,6 +16,7 @@ class Kind(enum.StrEnum):
     DISCONNECT_WITH_BODY = "disconnect-with-body"
     NO_TOKEN = "no-token"  # noqa: S105 - a name, not a token
     V1_OVER_BETA = "v1-over-beta"
+    LACKS_PERMISSION = "lacks-permission"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

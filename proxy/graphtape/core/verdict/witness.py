@@ -8,6 +8,7 @@ from graphtape.core.batch import answers_of
 from graphtape.core.graph import is_sign_in
 from graphtape.core.matching import DEFAULT
 from graphtape.core.origin import off_graph_origin
+from graphtape.core.signin import lacking
 from graphtape.core.verdict.call import Call
 from graphtape.core.verdict.page_links import PageLinks
 from graphtape.core.verdict.released import released
@@ -34,14 +35,22 @@ class Witness:
     that doesn't jump during a run.
     """
 
-    def __init__(self, clean: Callable[[str], str], *, options: MatchOptions = DEFAULT) -> None:
+    def __init__(
+        self,
+        clean: Callable[[str], str],
+        *,
+        options: MatchOptions = DEFAULT,
+        bearing: bool = False,
+    ) -> None:
         """Watch from now on.
 
         Args:
             clean: Takes secrets and identities out of a URL.
             options: Of the session; they say which POSTs only read.
+            bearing: Whether the proxy adds the token: then nobody has to send one.
         """
         self._clean = clean
+        self._bearing = bearing
         self._repeats = Repeats(options)
         self._pages = PageLinks()
         self._over_beta: set[tuple[str, str]] = set()
@@ -72,7 +81,7 @@ class Witness:
             template = released(method, request.url)
             if template is not None and (method, template) not in self._over_beta:
                 return None
-        return tuple(verdict.kind for verdict in _without_token(call))
+        return tuple(verdict.kind for verdict in self._of_token(call))
 
     def answered(
         self, number: int, request: Request, response: Response, *, now: float
@@ -96,11 +105,18 @@ class Witness:
         return tuple(sorted(self._repeats.ended(now=now), key=lambda verdict: verdict.number))
 
     def _seen(self, call: Call, now: float) -> Iterator[Verdict]:
-        yield from _without_token(call)
+        yield from self._of_token(call)
         yield from _disconnect_with_body(call)
         yield from self._made_up(call)
         yield from self._beta(call)
         yield from self._repeats.asked(call, now=now)
+
+    def _of_token(self, call: Call) -> Iterator[Verdict]:
+        if not self._bearing:
+            yield from _without_token(call)
+        text = lacking(call.request, carrier=call.carrier)
+        if text is not None:
+            yield call.verdict(Kind.LACKS_PERMISSION, f"({call.what}) {text}")
 
     def _made_up(self, call: Call) -> Iterator[Verdict]:
         name = self._pages.made_up(call)
