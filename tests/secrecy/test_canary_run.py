@@ -103,7 +103,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("canaries")
     with RawServer() as graph, RawServer() as files:
         off_graph(graph, files)
-        with serving("record", "t.yaml", "--upstream", graph.url, cwd=folder) as recorder:
+        with serving(
+            *("record", "t.yaml", "--record-signin", "--upstream", graph.url), cwd=folder
+        ) as recorder:
             recorded = everything(recorder.url)
             assert follow(recorder.url) == [200, 302, 200]
             running = files_in(folder)

@@ -50,9 +50,9 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Return the first value of a field, or None."""
-        wanted = name.lower()
+        wanted, size = name.lower(), len(name)
         for field, value in self.pairs:
-            if field.lower() == wanted:
+            if len(field) == size and field.lower() == wanted:
                 return value
         return None
 

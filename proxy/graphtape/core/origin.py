@@ -58,8 +58,17 @@ CLOUDS = tuple(
 )
 GRAPH_ROOTS = tuple(cloud.graph for cloud in CLOUDS)
 GRAPH_HOSTS = frozenset(root.removeprefix("https://") for root in GRAPH_ROOTS)
+LOGIN_HOSTS = frozenset(cloud.login.removeprefix("https://") for cloud in CLOUDS) | {
+    "login.microsoft.com",
+    "login.partner.microsoftonline.cn",
+    "login.usgovcloudapi.net",
+    "login.windows.net",
+    "sts.windows.net",
+}
+"""Hosts of Entra ID, older names included."""
 
 _TAPE_ROOT = GRAPH_ROOTS[0]
+_TAPE_ROOT_SLASH = f"{_TAPE_ROOT}/"
 _ABSOLUTE = re.compile(r"(https?)://([^/?#]*+)([/?#].*)?", re.IGNORECASE | re.DOTALL)
 _SESSION = re.compile(r"/_session(?:/([^/?#]*+))?+(?=[/?#]|\Z)")
 _SESSION_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")
@@ -87,6 +96,8 @@ class Upstream:
 
     def address(self, url: str) -> str:
         """Return where a Graph URL, at any root, is to be asked; any other URL stays."""
+        if url.startswith(self.tape_root) and url.startswith("/", len(self.tape_root)):
+            return self.root + url[len(self.tape_root) :]
         found = _ABSOLUTE.fullmatch(url)
         if found is None or canonical(found[1].lower(), found[2]) not in GRAPH_ROOTS:
             return url
@@ -170,6 +181,36 @@ def to_graph(target: str, *, tape_root: str, own: str, named: Collection[str] = 
     if origin == canonical(*own.split("://", 1)):
         return _local(rest, tape_root, named)
     return Target(url=target, off_graph=True, session=None)
+
+
+def at_host(target: str, *, host: str, named: Collection[str] = ()) -> Target:
+    """Read a request target as it stands inside a tunnel that ends at the proxy.
+
+    At Graph's hosts the paths `/_session/…` and `/_origin/…` stay the proxy's: links in answers
+    lead there.
+
+    Args:
+        target: As in `to_graph`.
+        host: That the client means to speak to, by https and its usual port.
+        named: As in `to_graph`.
+
+    Raises:
+        RequestError: It's another host's, or as in `to_graph`.
+    """
+    own = f"https://{host}"
+    found = _ABSOLUTE.fullmatch(target)
+    path = target if found is None else found[3] or "/"
+    if found is not None and canonical(found[1].lower(), found[2]) != own:
+        raise RequestError(
+            f"{target!r} was sent inside a tunnel to {host}; ask for a path of that host",
+            status=421,
+            code="GraphtapeMisdirected",
+        )
+    if not path.startswith("/"):
+        raise RequestError(f"{target!r} is no path and no http(s) URL")
+    if host in GRAPH_HOSTS:
+        return _local(path, own, named)
+    return Target(url=own + path, off_graph=True, session=None)
 
 
 def _is_usual(origin: str) -> bool:
@@ -294,6 +335,8 @@ def origin_of(url: str) -> str | None:
 
 def off_graph_origin(url: str) -> str | None:
     """Return the origin of a URL that isn't Graph's, as `Links.origins` has it."""
+    if url.startswith(_TAPE_ROOT_SLASH):
+        return None
     origin = origin_of(url)
     return None if origin in GRAPH_ROOTS else origin
 
@@ -332,6 +375,9 @@ def to_tape(response: Response, upstream: Upstream) -> Response:
             if found := pattern.match(response.body, start, end):
                 yield start, found.end(), new
 
+    linked = any(name.lower() in LINK_HEADERS for name, _ in response.headers.pairs)
+    if not linked and host not in response.body:
+        return response
     body = _spliced(response.body, edits()) if host in response.body else response.body
     return replace(response, headers=response.headers.map(field), body=body)
 

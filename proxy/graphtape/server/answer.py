@@ -217,7 +217,8 @@ def head_of(outgoing: Outgoing, *, empty: bool, keep_alive: bool, chunks: bool =
     elif not chunks:
         framing.append(("Connection", "keep-alive"))
     lines = [f"HTTP/1.1 {outgoing.status} {outgoing.reason}"]
-    lines += [f"{name}: {value}" for name, value in (*headers, *framing)]
+    lines += [f"{name}: {value}" for name, value in (*headers.pairs, *framing)]
     # A cassette edited by hand may hold anything; a line break would end the head early.
-    block = "\r\n".join(CONTROL.sub(" ", line) for line in lines)
-    return f"{block}\r\n\r\n".encode("utf-8", "surrogateescape")
+    if CONTROL.search("".join(lines)) is not None:
+        lines = [CONTROL.sub(" ", line) for line in lines]
+    return "\r\n".join((*lines, "", "")).encode("utf-8", "surrogateescape")

@@ -6,27 +6,32 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aiohttp import HttpVersion11
+
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
-from graphtape.core.message import Response, end_to_end
+from graphtape.core.message import Headers, Request, Response
 from graphtape.core.origin import off_graph_origin
-from graphtape.server.answer import Sent, break_off
-from graphtape.server.delivery import Delivery
+from graphtape.server.answer import LastByte, Outgoing, Sent, bodyless, break_off, head_of
+from graphtape.server.delivery import PLAIN, Delivery
 from graphtape.server.incoming import decode_request
-from graphtape.server.relay import Tee, Untaped, relay
+from graphtape.server.relay import Relay
 from graphtape.server.staging import Staging
-from graphtape.server.visit import marked
+from graphtape.server.tee import Tee, Untaped
+from graphtape.server.upstream_answer import passed_on
+from graphtape.tape.spool import Spooled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from graphtape.core.message import Request
+    from aiohttp.web import BaseRequest
+
     from graphtape.core.plan import Cue, Forward
-    from graphtape.server.answer import Outgoing
-    from graphtape.server.incoming import Incoming
+    from graphtape.server.relay import Relayed
     from graphtape.server.upstream import UpstreamClient
     from graphtape.server.visit import Visit
     from graphtape.tape.recorder import Recorder
+    from graphtape.tape.spool import Spool
 
 log = logging.getLogger("graphtape")
 
@@ -58,11 +63,11 @@ async def forward(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
         return visit.session.play.bend(bent, to=asked, cue=cue)
 
     place = recorder.begin()
-    body, tee = _body_up(visit.incoming, limit=visit.gate.max_body)
+    passage = Passage(visit, client, recorder, place, bend, delivery)
     try:
-        return await _relay(visit, client, recorder, place, body, tee, bend, delivery)
+        return await passage.pass_on()
     except UpstreamError as exc:
-        if tee is not None and not tee.whole and visit.http.transport is None:
+        if passage.cut_short and visit.http.transport is None:
             # The client left in the middle of its upload: it is what broke the way up.
             raise ConnectionAbortedError from exc
         log.error("%s", visit.session.clean.text(str(exc)))  # noqa: TRY400 - one line says what to do; a traceback would hide it
@@ -91,51 +96,131 @@ def _leave_graph(visit: Visit) -> None:
     incoming.request = replace(incoming.request, headers=incoming.request.headers.without(*own))
 
 
-async def _relay(
-    visit: Visit,
-    client: UpstreamClient,
-    recorder: Recorder,
-    place: int,
-    body: AsyncIterator[bytes] | bytes,
-    tee: Tee | None,
-    bend: Callable[[Response], Response],
-    delivery: Delivery,
-) -> Sent:
-    incoming, gate = visit.incoming, visit.gate
-    url = gate.upstream.address(incoming.request.url)
-    async with client.send(incoming, url, body) as upstream_answer:
-        relayed = await relay(
-            upstream_answer,
-            request=incoming.request,
+class Passage:
+    """One request on its way up, and its answer back.
+
+    Attributes:
+        tee: Copies a body that still arrives; None where it is here.
+    """
+
+    def __init__(
+        self,
+        visit: Visit,
+        client: UpstreamClient,
+        recorder: Recorder,
+        place: int,
+        bend: Callable[[Response], Response],
+        delivery: Delivery,
+    ) -> None:
+        self._visit = visit
+        self._client = client
+        self._recorder = recorder
+        self._place = place
+        self._bend = bend
+        self._delivery = delivery
+        self._spool: Spool | None = None
+        self._tee: Tee | None = None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the request's body still arrives."""
+        return self._tee is not None and not self._tee.whole
+
+    async def pass_on(self) -> Sent:
+        """Ask upstream, answer the client, put both on the tape, and journal it.
+
+        Raises:
+            UpstreamError: There is no whole answer.
+        """
+        visit = self._visit
+        incoming, gate = visit.incoming, visit.gate
+        asked = incoming.request.url
+        url = gate.upstream.address(asked)
+        at_home = asked.startswith(f"{gate.upstream.tape_root}/") or not off_graph_origin(asked)
+        way = Relay(
+            method=incoming.request.method,
+            url=None if at_home else asked,
             upstream=gate.upstream,
             base=incoming.base,
-            bend=bend,
+            bend=self._bend,
             name=visit.session.named.update,
             limit=gate.max_body,
+            spool=self._spool_answer,
         )
-        index = recorder.index(place)
-        outgoing = marked(relayed.outgoing, Source.RECORDED, index)
-        async with visit.responding(outgoing, delivery) as last_byte:
-            asked = _asked(incoming, tee)
-            note = await _remember(recorder, place, visit.request, asked, relayed.answer())
-            kept = not note
-            whole = await last_byte()
-    visit.witnessed(_sent(outgoing) if whole else None)
-    if not whole and delivery.fault is None:
-        note = note or "the client left before its answer was whole; it is on the tape"
-    notes = "; ".join(filter(None, (note, delivery.why)))
-    source = Source.RECORDED if kept else Source.PASSED
-    visit.journal(outgoing.status, source, index=index if kept else None, note=notes)
-    return last_byte.sent(outgoing.status)
+        async with self._client.send(incoming, url, self._body_up()) as found:
+            relayed = await way.ready(found)
+            index = self._recorder.index(self._place)
+            outgoing = _marked(relayed.outgoing, index)
+            if isinstance(outgoing.body, bytes) and self._delivery is PLAIN:
+                last_byte = _held(visit.http, outgoing, outgoing.body)
+                note = await self._remember(relayed)
+                whole = await last_byte()
+            else:
+                async with visit.responding(outgoing, self._delivery) as last_byte:
+                    note = await self._remember(relayed)
+                    whole = await last_byte()
+        kept = not note
+        visit.witnessed(_sent(outgoing) if whole else None)
+        if not whole and self._delivery.fault is None:
+            note = note or "the client left before its answer was whole; it is on the tape"
+        why = self._delivery.why
+        source = Source.RECORDED if kept else Source.PASSED
+        visit.journal(
+            outgoing.status,
+            source,
+            index=index if kept else None,
+            note=f"{note}; {why}" if note and why else note or why,
+        )
+        return last_byte.sent(outgoing.status)
 
+    def _body_up(self) -> AsyncIterator[bytes] | bytes:
+        """Return the body to forward; a copy is kept of what still arrives."""
+        incoming = self._visit.incoming
+        if incoming.rest is None:
+            return incoming.wire_body
+        self._tee = Tee(
+            _joined(incoming.wire_body, incoming.rest),
+            limit=self._visit.gate.max_body,
+            length=incoming.length,
+            begin=lambda begins: self._spool_request(begins, incoming.request.headers),
+        )
+        return aiter(self._tee)
 
-def _body_up(incoming: Incoming, *, limit: int) -> tuple[AsyncIterator[bytes] | bytes, Tee | None]:
-    """Return the body to forward, and what will have copied it where it still arrives."""
-    if incoming.rest is None:
-        return incoming.wire_body, None
-    whole = _joined(incoming.wire_body, incoming.rest)
-    tee = Tee(whole, limit=limit, length=incoming.length)
-    return aiter(tee), tee
+    def _spool_request(self, begins: bytes, headers: Headers) -> Spooled | None:
+        spool = self._spooling()
+        return None if spool is None else spool.request(begins, headers)
+
+    def _spool_answer(self, begins: bytes, headers: Headers) -> Spooled | None:
+        spool = self._spooling()
+        return None if spool is None else spool.response(begins, headers)
+
+    def _spooling(self) -> Spool | None:
+        if self._spool is None:
+            self._spool = self._recorder.spool(self._place)
+        return self._spool
+
+    def _asked(self) -> Request | Untaped:
+        """Return the request for the tape, once no more of its body will pass."""
+        request = self._visit.incoming.request
+        if self._tee is None:
+            return request
+        match self._tee.body():
+            case Untaped() as untaped:
+                return untaped
+            case Spooled():
+                return request
+            case bytes() as body:
+                return decode_request(request, body)
+
+    async def _remember(self, relayed: Relayed) -> str:
+        """Put the interaction on the tape; return why not, where it couldn't be."""
+        asked, answer = self._asked(), relayed.answer()
+        recorder, request = self._recorder, self._visit.request
+        if isinstance(asked, Untaped):
+            return recorder.lose(request, f"the request's body {asked.why}")
+        if isinstance(answer, Untaped):
+            return recorder.lose(request, f"the answer's body {answer.why}")
+        return await recorder.keep(self._place, _for_tape(asked), answer, spool=self._spool)
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -145,32 +230,39 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield chunk
 
 
-def _asked(incoming: Incoming, tee: Tee | None) -> Request | Untaped:
-    """Return the request for the tape, once no more of its body will pass."""
-    if tee is None:
-        return incoming.request
-    body = tee.body()
-    return body if isinstance(body, Untaped) else decode_request(incoming.request, body)
+def _marked(outgoing: Outgoing, index: int) -> Outgoing:
+    """Say that an answer is recorded, as `visit.marked` does, in one go."""
+    marks = (("Graphtape-Result", Source.RECORDED.value), ("Graphtape-Interaction", str(index)))
+    return Outgoing(
+        status=outgoing.status,
+        reason=outgoing.reason,
+        headers=Headers((*outgoing.headers.pairs, *marks)),
+        body=outgoing.body,
+        length=outgoing.length,
+    )
 
 
-async def _remember(
-    recorder: Recorder,
-    place: int,
-    request: Request,
-    asked: Request | Untaped,
-    answer: Response | Untaped,
-) -> str:
-    """Put the interaction on the tape; return why not, where it couldn't be."""
-    if isinstance(asked, Untaped):
-        return recorder.lose(request, f"the request's body {asked.why}")
-    if isinstance(answer, Untaped):
-        return recorder.lose(request, f"the answer's body {answer.why}")
-    return await recorder.keep(place, _for_tape(asked), answer)
+def _held(http: BaseRequest, outgoing: Outgoing, body: bytes) -> LastByte:
+    """Hold an answer back that is here as a whole: head and body go out in one write."""
+    last = LastByte(http)
+    empty = bodyless(http.method, outgoing.status)
+    chunks = http.version >= HttpVersion11
+    head = head_of(outgoing, empty=empty, keep_alive=last.keep_alive, chunks=chunks)
+    last.hold(head if empty else head + body)
+    return last
 
 
 def _for_tape(request: Request) -> Request:
     """Leave out what concerns the connection to the proxy alone."""
-    return replace(request, headers=end_to_end(request.headers).without("Host", "Expect"))
+    return Request(
+        method=request.method,
+        url=request.url,
+        headers=passed_on(request.headers, without=_OF_PROXY),
+        body=request.body,
+    )
+
+
+_OF_PROXY = frozenset({"host", "expect"})
 
 
 def _sent(outgoing: Outgoing) -> Response:

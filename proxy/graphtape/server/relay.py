@@ -7,81 +7,17 @@ from typing import TYPE_CHECKING
 
 from graphtape.core import coding
 from graphtape.core.message import Response, is_json, media_type
-from graphtape.core.origin import Links, off_graph_origin, resolved, to_tape
+from graphtape.core.origin import Links, resolved, to_tape
 from graphtape.server.answer import Outgoing, bodyless
+from graphtape.server.tee import Tee, Untaped, too_large
+from graphtape.tape.spool import Spooled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from graphtape.core.message import Headers, Request
+    from graphtape.core.message import Headers
     from graphtape.core.origin import Upstream
-    from graphtape.server.upstream import UpstreamAnswer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Untaped:
-    """A body that is passed on and left off the tape.
-
-    Attributes:
-        why: What follows `the request's body` or `the answer's body`.
-    """
-
-    why: str
-
-
-def _too_large(limit: int) -> Untaped:
-    return Untaped(why=f"is larger than {limit} bytes; raise --max-body to record it")
-
-
-class Tee:
-    """Hands chunks on and keeps a copy, up to a limit."""
-
-    def __init__(
-        self, chunks: AsyncIterator[bytes], *, limit: int, length: int | None = None
-    ) -> None:
-        """Take a body that is about to stream.
-
-        Args:
-            chunks: The body.
-            limit: Bytes that are kept.
-            length: Of the body, where it is known: who counts along asks for no further chunk.
-        """
-        self._chunks = chunks
-        self._limit = limit
-        self._length = length
-        self._passed = 0
-        self._ended = False
-        self._copy = bytearray()
-        self._overflowed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._chunks:
-            self._keep(chunk)
-            yield chunk
-        self._ended = True
-
-    @property
-    def whole(self) -> bool:
-        """Whether all of the body has passed."""
-        return self._ended or self._passed == self._length
-
-    def _keep(self, chunk: bytes) -> None:
-        """Copy a chunk, unless the body has outgrown the limit."""
-        self._passed += len(chunk)
-        if self._overflowed:
-            return
-        self._copy += chunk
-        if len(self._copy) > self._limit:
-            self._overflowed = True
-            self._copy = bytearray()
-
-    def body(self) -> bytes | Untaped:
-        """Return the copy, once there is nothing more to come."""
-        if self._overflowed:
-            return _too_large(self._limit)
-        if not self.whole:
-            return Untaped(why="was not whole when upstream answered")
-        return bytes(self._copy)
+    from graphtape.server.upstream_answer import UpstreamAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,77 +26,117 @@ class Relayed:
 
     Attributes:
         outgoing: For the client.
-        answer: For the tape; to be called once the body has passed.
+        answer: For the tape, its body empty where it went there in pieces; to be called once the
+            body has passed.
     """
 
     outgoing: Outgoing
     answer: Callable[[], Response | Untaped]
 
 
-async def relay(
-    upstream_answer: UpstreamAnswer,
-    *,
-    request: Request,
-    upstream: Upstream,
-    base: str,
-    bend: Callable[[Response], Response],
-    name: Callable[[frozenset[str]], None],
-    limit: int,
-) -> Relayed:
-    """Make an upstream answer ready for the client.
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
+class Relay:
+    """What an answer is made ready by.
 
-    JSON is read whole, so that its links can be turned and its fields bent; anything else
-    streams. What nothing in it is changed for goes out as it came, byte for byte.
-
-    Args:
-        upstream_answer: Its head has arrived.
-        request: What is answered.
+    Attributes:
+        method: Of its request.
+        url: Of its request where that goes off Graph; else None.
         upstream: Where it comes from.
         base: The proxy's address as the client knows it.
         bend: The session's rules.
         name: Told the hosts off Graph that the answer names.
         limit: Bytes of a body that are kept for the tape.
+        spool: Takes a long body onto the tape in pieces, given its first bytes and headers.
     """
-    tee = Tee(upstream_answer.chunks, limit=limit)
-    headers = upstream_answer.headers
 
-    def taped(body: bytes) -> Response:
-        plain = decoded(upstream_answer.status, upstream_answer.reason, headers, body)
-        if off_graph_origin(request.url) is not None:
-            return resolved(plain, request.url)
-        return to_tape(plain, upstream)
+    method: str
+    url: str | None
+    upstream: Upstream
+    base: str
+    bend: Callable[[Response], Response]
+    name: Callable[[frozenset[str]], None]
+    limit: int
+    spool: Callable[[bytes, Headers], Spooled | None]
 
-    def local(response: Response) -> Response:
-        links = Links.of(response)
-        name(links.origins)
-        return links.at(base, response)
+    async def ready(self, found: UpstreamAnswer) -> Relayed:
+        """Make an upstream answer, whose head has arrived, ready for the client.
 
-    def streamed(body: AsyncIterator[bytes]) -> Outgoing:
-        head = local(bend(taped(b"")))
+        JSON is read whole, so that its links can be turned and its fields bent; anything else
+        streams. What nothing in it is changed for goes out as it came, byte for byte.
+        """
+        if bodyless(self.method, found.status):
+            return self._streaming(found)
+        json = is_json(media_type(found.headers))
+        if found.body is not None and len(found.body) <= self.limit:
+            if json:
+                return self._whole(found, found.body)
+            if found.length == len(found.body):
+                return self._as_it_came(found, found.body)
+        if not json:
+            return self._streaming(found)
+        read, ended = await _read(found.chunks, limit=self.limit)
+        if ended:
+            return self._whole(found, read)
+        outgoing = self._streamed(found, _after(read, found.chunks))
+        return Relayed(outgoing=outgoing, answer=lambda: too_large(self.limit))
+
+    def _whole(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
+        """Send what was changed decoded, and what was not as it came."""
+        recorded = self._taped(found, wire)
+        local = self._local(self.bend(recorded))
+        changed = local.body != recorded.body
+        outgoing = Outgoing(
+            status=local.status,
+            reason=local.reason,
+            headers=local.headers if changed else _with_coding(local.headers, found.headers),
+            body=local.body if changed else wire,
+        )
+        return Relayed(outgoing=outgoing, answer=lambda: recorded)
+
+    def _as_it_came(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
+        return Relayed(
+            outgoing=self._streamed(found, wire), answer=lambda: self._taped(found, wire)
+        )
+
+    def _streaming(self, found: UpstreamAnswer) -> Relayed:
+        bodiless = bodyless(self.method, found.status)
+        tee = Tee(
+            found.chunks,
+            limit=self.limit,
+            length=None if bodiless else found.length,
+            begin=lambda begins: self.spool(begins, found.headers),
+        )
+
+        def answer() -> Response | Untaped:
+            match tee.body():
+                case Untaped() as untaped:
+                    return untaped
+                case Spooled():
+                    return self._taped(found, b"")
+                case bytes() as body:
+                    return self._taped(found, body)
+
+        return Relayed(outgoing=self._streamed(found, aiter(tee)), answer=answer)
+
+    def _streamed(self, found: UpstreamAnswer, body: AsyncIterator[bytes] | bytes) -> Outgoing:
+        head = self._local(self.bend(self._taped(found, b"")))
         return Outgoing(
             status=head.status,
             reason=head.reason,
-            headers=_with_coding(head.headers, headers),
+            headers=_with_coding(head.headers, found.headers),
             body=body,
-            length=upstream_answer.length,
+            length=found.length,
         )
 
-    def answer() -> Response | Untaped:
-        body = tee.body()
-        return body if isinstance(body, Untaped) else taped(body)
+    def _taped(self, found: UpstreamAnswer, body: bytes) -> Response:
+        plain = decoded(found.status, found.reason, found.headers, body)
+        return to_tape(plain, self.upstream) if self.url is None else resolved(plain, self.url)
 
-    empty = bodyless(request.method, upstream_answer.status)
-    if empty or not is_json(media_type(headers)):
-        return Relayed(outgoing=streamed(aiter(tee)), answer=answer)
-    read, whole = await _read(upstream_answer.chunks, limit=limit)
-    if not whole:
-        rest = _after(read, upstream_answer.chunks)
-        return Relayed(outgoing=streamed(rest), answer=lambda: _too_large(limit))
-    response = taped(read)
-    return Relayed(
-        outgoing=_whole(local(bend(response)), response, read, headers),
-        answer=lambda: response,
-    )
+    def _local(self, response: Response) -> Response:
+        links = Links.of(response)
+        if links.fields or links.body:
+            self.name(links.origins)
+        return links.at(self.base, response)
 
 
 def decoded(status: int, reason: str, headers: Headers, body: bytes) -> Response:
@@ -173,17 +149,6 @@ def decoded(status: int, reason: str, headers: Headers, body: bytes) -> Response
         return Response(status=status, reason=reason, headers=headers, body=body)
     kept = headers.without("Content-Encoding")
     return Response(status=status, reason=reason, headers=kept, body=plain)
-
-
-def _whole(outgoing: Response, recorded: Response, wire: bytes, headers: Headers) -> Outgoing:
-    """Send what was changed decoded, and what was not as it came."""
-    changed = outgoing.body != recorded.body
-    return Outgoing(
-        status=outgoing.status,
-        reason=outgoing.reason,
-        headers=outgoing.headers if changed else _with_coding(outgoing.headers, headers),
-        body=outgoing.body if changed else wire,
-    )
 
 
 def _with_coding(headers: Headers, wire: Headers) -> Headers:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
+import re
 import ssl
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
@@ -17,13 +16,22 @@ from aiohttp import ClientRequest, ClientSession, ClientTimeout, DummyCookieJar,
 from multidict import CIMultiDict
 from yarl import URL
 
-from graphtape.core.errors import UpstreamError, UsageError
-from graphtape.core.message import Headers, end_to_end
+from graphtape.core.errors import UsageError
+from graphtape.server import plain_read
 from graphtape.server.corporate import CorporateProxies
 from graphtape.server.fault import SentOnceError, proxy_error, translated
+from graphtape.server.plain_read import Read, Road
+from graphtape.server.upstream_answer import (
+    OWN_OF_REQUEST,
+    UpstreamAnswer,
+    answer_of,
+    chunks_of,
+    passed_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from aiohttp import ClientHandlerType, ClientResponse
@@ -34,10 +42,11 @@ MAX_LINE = 64 * 1024
 """Bytes of a request or header line: nextLinks and tokens outgrow aiohttp's 8,190."""
 
 _AT_ONCE = 256 * 1024
-_LIVENESS = 0.5
-"""Seconds between two looks at whether the connection of a body is still there."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_MOST_ROADS = 64
+# Host, path, query. Without a user, and without what yarl would write otherwise.
+_PLAIN_URL = re.compile(r"(https?://[a-z0-9.-]+(?::[0-9]{1,5})?)(/[!-\"$->@-~]*(?:\?[!-\"$-~]+)?)?")
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
@@ -66,25 +75,6 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
         raise SentOnceError from exc
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamAnswer:
-    """An answer whose head has arrived.
-
-    Attributes:
-        status: 200 to 599.
-        reason: As received.
-        headers: End-to-end only.
-        length: Content-Length as received.
-        chunks: The body as received, still coded.
-    """
-
-    status: int
-    reason: str
-    headers: Headers
-    length: int | None
-    chunks: AsyncIterator[bytes]
 
 
 class UpstreamClient:
@@ -121,6 +111,7 @@ class UpstreamClient:
         self._tls: ssl.SSLContext | None = None
         if ca_file is not None:
             self._tls = _tls_context(ca_file)
+        self._roads: dict[str, Road | None] = {}
 
     async def __aenter__(self) -> Self:
         self._reads = self._session(TCPConnector(limit=0))
@@ -151,11 +142,10 @@ class UpstreamClient:
             max_field_size=MAX_LINE,
         )
 
-    @asynccontextmanager
-    async def send(
+    def send(
         self, incoming: Incoming, url: str, body: AsyncIterator[bytes] | bytes
-    ) -> AsyncIterator[UpstreamAnswer]:
-        """Forward a request and yield its answer once the head is there.
+    ) -> AbstractAsyncContextManager[UpstreamAnswer]:
+        """Forward a request; what is returned gives its answer once the head is there.
 
         Args:
             incoming: Gives method, headers and framing.
@@ -165,6 +155,40 @@ class UpstreamClient:
         Raises:
             UpstreamError: Upstream can't be reached, or is lost before its answer is whole.
         """
+        plain = not body and not incoming.chunked and incoming.length is None
+        if plain and incoming.request.method in _READS and plain_read.FITS:
+            found = _PLAIN_URL.fullmatch(url)
+            road = self._road(found[1]) if found is not None else None
+            if found is not None and road is not None:
+                return Read(incoming, road, origin=found[1], target=found[2] or "/")
+        return self._send(incoming, url, body)
+
+    def _road(self, origin: str) -> Road | None:
+        """Return the way to an origin; None where a corporate proxy stands on it."""
+        if origin in self._roads:
+            return self._roads[origin]
+        target = URL(origin + "/", encoded=True)
+        with translated(target):
+            direct = self._proxies.on_the_way_to(target) is None
+        road = None
+        if direct and self._reads.connector is not None:
+            road = Road(
+                origin,
+                connector=self._reads.connector,
+                timeout=self._timeout,
+                tls=self._tls_for(target),
+                max_line=MAX_LINE,
+            )
+        if len(self._roads) >= _MOST_ROADS:
+            self._roads.clear()
+        self._roads[origin] = road
+        return road
+
+    @asynccontextmanager
+    async def _send(
+        self, incoming: Incoming, url: str, body: AsyncIterator[bytes] | bytes
+    ) -> AsyncIterator[UpstreamAnswer]:
+        """Forward a request by aiohttp's own request and answer; as `send`."""
         target = URL(url, encoded=True)
         session = self._reads if incoming.request.method in _READS else self._writes
         proxy = self._proxies.on_the_way_to(target)
@@ -189,7 +213,13 @@ class UpstreamClient:
                     and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
                 ):
                     raise proxy_error(target, f"{response.status} {response.reason}")
-                yield _answer(response, target)
+                yield answer_of(
+                    response.status,
+                    response.reason or "",
+                    response.raw_headers,
+                    origin=str(target.origin()),
+                    chunks=chunks_of(response, target),
+                )
 
     def _tls_for(self, target: URL) -> ssl.SSLContext | bool:
         if target.scheme != "https":
@@ -215,60 +245,11 @@ def _headers_up(incoming: Incoming) -> CIMultiDict[str]:
 
     There is no Via: the tenant is to see the client's own request, and no more.
     """
-    headers = end_to_end(incoming.wire_headers).without("Host", "Content-Length")
+    headers = passed_on(incoming.wire_headers, without=OWN_OF_REQUEST)
     fields = CIMultiDict(headers.pairs)
     if incoming.length is not None and not incoming.chunked:
         fields["Content-Length"] = str(incoming.length)
     return fields
-
-
-def _answer(response: ClientResponse, target: URL) -> UpstreamAnswer:
-    headers = Headers.of(
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-        for name, value in response.raw_headers
-    )
-    length = headers.get("Content-Length")
-    if response.status < HTTPStatus.OK:
-        # Upgrade ends at the proxy: nobody has asked for another protocol.
-        raise UpstreamError(
-            f"upstream {target.origin()} answered {response.status}, which is no final answer; is "
-            "it an HTTP server that speaks like Graph?",
-            status=502,
-            code="GraphtapeUpstreamGarbled",
-        )
-    return UpstreamAnswer(
-        status=response.status,
-        reason=response.reason or "",
-        headers=end_to_end(headers),
-        length=int(length) if length is not None and length.isdigit() else None,
-        chunks=_chunks(response, target),
-    )
-
-
-async def _chunks(response: ClientResponse, target: URL) -> AsyncIterator[bytes]:
-    with translated(target):
-        while chunk := await _next_chunk(response):
-            yield chunk
-
-
-async def _next_chunk(response: ClientResponse) -> bytes:
-    """Return what has arrived of a body; nothing at its end.
-
-    aiohttp tells a reader neither of a chunk that it can't parse nor, once it has closed the
-    connection over it, of its timeout: whoever reads would wait without end.
-    """
-    content = response.content
-    while True:
-        try:
-            async with asyncio.timeout(_LIVENESS) as patience:
-                return await content.readany()
-        except TimeoutError:
-            if not patience.expired():
-                raise
-            protocol = response.connection.protocol if response.connection is not None else None
-            told = content.is_eof() or content.exception() is not None
-            if protocol is not None and protocol.transport is None and not told:
-                raise protocol.exception() or aiohttp.ClientPayloadError from None
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -150,6 +150,11 @@ class Visit:
         if self.incoming.rest is None:  # two uploads not read yet would look the same
             self._seen = self.request
             session = self.session
+            if self.request.method == "GET" and not session.witness.expects:
+                kinds = session.witness.of_each(self.request)
+                # What will only be counted needs no text.
+                if kinds is not None and session.verdicts.again(kinds):
+                    return
             session.verdicts.add(
                 session.witness.asked(self.number, self.request, now=witness_clock())
             )

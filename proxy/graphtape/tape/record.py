@@ -204,11 +204,11 @@ def pack(interaction: Interaction) -> bytes:
     """Make a payload of an interaction."""
     request, response = interaction.request, interaction.response
     stored = _Stored(
-        asked=_bytes(request.method, request.url, *_flat(request.headers)),
-        request_body=request.body,
-        status=response.status,
-        answered=_bytes(response.reason, *_flat(response.headers)),
-        response_body=response.body,
+        [*_bytes((request.method, request.url)), *_fields_of(request.headers)],
+        request.body,
+        response.status,
+        [*_bytes((response.reason,)), *_fields_of(response.headers)],
+        response.body,
     )
     return _encode(stored)
 
@@ -233,16 +233,19 @@ def unpack(payload: bytes) -> Interaction:
     )
 
 
-def _bytes(*texts: str) -> list[bytes]:
-    return [text.encode("utf-8", "surrogatepass") for text in texts]
+def _bytes(texts: tuple[str, ...]) -> list[bytes]:
+    try:
+        return [text.encode() for text in texts]
+    except UnicodeEncodeError:  # a lone surrogate, which few texts have
+        return [text.encode("utf-8", "surrogatepass") for text in texts]
+
+
+def _fields_of(headers: Headers) -> list[bytes]:
+    return [part for pair in headers.pairs for part in _bytes(pair)]
 
 
 def _texts(parts: list[bytes]) -> list[str]:
     return [part.decode("utf-8", "surrogatepass") for part in parts]
-
-
-def _flat(headers: Headers) -> list[str]:
-    return [text for pair in headers for text in pair]
 
 
 def _fields(flat: list[str]) -> Headers:

@@ -18,6 +18,7 @@ from graphtape.tape.part import Part, part_path, set_aside
 from graphtape.tape.record import Header
 from graphtape.tape.recovery import recover
 from graphtape.tape.rerecording import keep_volatile
+from graphtape.tape.spool import Spool
 from graphtape.tape.store import open_cassette, save_cassette, sync_folder
 from graphtape.tape.vcr_format import Cassette, digest
 
@@ -161,10 +162,24 @@ class Recorder:
         before = bisect.bisect_left(self._kept, place) + bisect.bisect_left(self._open, place)
         return len(self.existing) + before
 
-    async def keep(self, place: int, request: Request, response: Response) -> str:
+    def spool(self, place: int) -> Spool | None:
+        """Open a place for bodies that come in pieces; None where they must come whole."""
+        if self._part is None or self.hooks != Hooks():  # hooks take whole bodies
+            return None
+        return Spool(self._part, place, self.redactor)
+
+    async def keep(
+        self, place: int, request: Request, response: Response, *, spool: Spool | None = None
+    ) -> str:
         """Put an interaction in its place, cleaned of secrets; return why not, where it isn't.
 
         Never raises: the client's answer doesn't depend on the tape.
+
+        Args:
+            place: As `begin` gave it.
+            request: Its body empty where that was spooled.
+            response: Likewise.
+            spool: Has the bodies that came in pieces.
         """
         raw = Interaction(request=request, response=response)
         try:
@@ -178,9 +193,14 @@ class Recorder:
         if self._part is None:
             return self.lose(request, "the append file can't be written")
         try:
-            self._part.append(place, clean)
+            if spool is None:
+                self._part.append(place, clean)
+            else:
+                spool.commit(clean)
         except OSError as exc:
             return self.lose(request, f"{self._part.path} can't be written ({exc.strerror})")
+        except Exception as exc:  # noqa: BLE001 - a piece of a body: as above
+            return self.lose(request, f"it couldn't be redacted ({type(exc).__name__})")
         bisect.insort(self._kept, place)
         if self.fsync:
             await asyncio.to_thread(self._sync)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote as percent_encoded
 
 from graphtape.core.graph import last_segment
 from graphtape.core.json_text import quote
-from graphtape.core.message import Headers
+from graphtape.core.message import Headers, Request, Response
 from graphtape.core.redaction import bodies, headers, urls
 from graphtape.core.redaction.gate import Gate
-from graphtape.core.redaction.identities import Pseudonyms
+from graphtape.core.redaction.identities import GUID, Pseudonyms
+from graphtape.core.redaction.opaque import OpaqueBody
 from graphtape.core.redaction.places import rules_of
 from graphtape.core.redaction.policy import Policy
 from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep, settled
@@ -23,13 +24,19 @@ from graphtape.core.redaction.vocabulary import PERSONAL, SECRET_ANSWERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from graphtape.core.message import Request, Response
-
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 8192
 _KEPT = re.compile(
     rb'"(?:' + "|".join(PERSONAL).encode() + rb')"\s{0,8}:\s{0,8}[\["]', re.IGNORECASE
 )
+_ID = re.compile(GUID)
+_MARKS = {
+    "request-id": _ID,
+    "client-request-id": _ID,
+    "content-length": re.compile("[0-9]{1,12}"),
+    "date": re.compile("[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"),
+}
+"""Fields that would fill any memory of known values."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -65,6 +72,8 @@ class Redactor:
         allowed = frozenset(text.lower() for text in (*policy.allow_domains, *policy.allow_values))
         self._names = Pseudonyms(salt=salt, allow=allowed, lenient=False)
         self._gate = Gate(self._rules)
+        # A header of the user's own, or a pattern, may stand for any value.
+        self._unmarked = not policy.headers and not policy.patterns
         self._fields: dict[tuple[str, str, bool], tuple[str, tuple[Change, ...]]] = {}
         self._urls: dict[str, tuple[str, tuple[Change, ...]]] = {}
         self._harmless: dict[bool, set[str]] = {True: set(), False: set()}
@@ -81,8 +90,8 @@ class Redactor:
     def request(self, request: Request) -> RedactedRequest:
         """Redact a request."""
         sweep = self._sweep(answer=False)
-        redacted = replace(
-            request,
+        redacted = Request(
+            method=request.method,
             url=self._url(sweep, request.url),
             headers=self._headers(sweep, request.headers),
             body=self._body(sweep, request.body, request.headers),
@@ -105,13 +114,31 @@ class Redactor:
         """
         sweep = self._sweep(answer=True)
         sweep.action = last_segment(url).lower()
-        redacted = replace(
-            response,
+        redacted = Response(
+            status=response.status,
+            reason=response.reason,
             headers=self._headers(sweep, response.headers),
             body=self._body(sweep, response.body, response.headers),
         )
         self._count(sweep)
         return redacted
+
+    def opaque(self, begins: bytes, headers: Headers, *, answer: bool) -> OpaqueBody | None:
+        """Take a body in pieces, where it is no text.
+
+        Args:
+            begins: Its first bytes; they are fed again.
+            headers: Of its message.
+            answer: Whether that is a response.
+
+        Returns:
+            None where it must be redacted as a whole, by `request` or `response`.
+        """
+        coding = (headers.get("Content-Encoding") or "identity").strip().lower()
+        content_type = headers.get("Content-Type") or ""
+        if coding != "identity" or not bodies.is_opaque(begins, content_type):
+            return None
+        return OpaqueBody(self._sweep(answer=answer), self._count)
 
     def text(self, text: str) -> str:
         """Redact a text for people: a log line, a miss message, a journal entry."""
@@ -169,7 +196,17 @@ class Redactor:
         return known[0]
 
     def _headers(self, sweep: Sweep, fields: Headers) -> Headers:
-        return Headers(tuple((name, self._header(sweep, name, value)) for name, value in fields))
+        known, answer = self._fields, sweep.answer
+        clean: list[tuple[str, str]] = []
+        for pair in fields.pairs:
+            name, value = pair
+            found = known.get((name, value, answer))
+            untouched = found is not None and not found[1]
+            if untouched or (self._unmarked and _is_mark(name, value)):
+                clean.append(pair)
+            else:
+                clean.append((name, self._header(sweep, name, value)))
+        return Headers(tuple(clean))
 
     def _header(self, sweep: Sweep, name: str, value: str) -> str:
         key = (name, value, sweep.answer)
@@ -207,6 +244,12 @@ def _watched(sweep: Sweep, redact: Callable[[], str]) -> tuple[str, tuple[Change
     noted = len(sweep.changes)
     value = redact()
     return value, tuple(sweep.changes[noted:])
+
+
+def _is_mark(name: str, value: str) -> bool:
+    """Tell of a field that is another one in every message that no rule can find anything in it."""
+    shape = _MARKS.get(name.lower())
+    return shape is not None and shape.fullmatch(value) is not None
 
 
 def _mark(pseudonym: str) -> bytes:

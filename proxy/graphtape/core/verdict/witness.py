@@ -81,7 +81,7 @@ class Witness:
             template = released(method, request.url)
             if template is not None and (method, template) not in self._over_beta:
                 return None
-        return tuple(verdict.kind for verdict in self._of_token(call))
+        return tuple(self._kinds_of_token(call))
 
     def answered(
         self, number: int, request: Request, response: Response, *, now: float
@@ -118,6 +118,13 @@ class Witness:
         if text is not None:
             yield call.verdict(Kind.LACKS_PERMISSION, f"({call.what}) {text}")
 
+    def _kinds_of_token(self, call: Call) -> Iterator[Kind]:
+        """Say what `_of_token` would, but for the text."""
+        if not self._bearing and _lacks_token(call):
+            yield Kind.NO_TOKEN
+        if lacking(call.request, carrier=call.carrier) is not None:
+            yield Kind.LACKS_PERMISSION
+
     def _made_up(self, call: Call) -> Iterator[Verdict]:
         name = self._pages.made_up(call)
         if name is not None:
@@ -138,7 +145,17 @@ class Witness:
 
 
 def _without_token(call: Call) -> Iterator[Verdict]:
-    """Look for a token where Graph asks for one; a batch carries it for its parts.
+    """Look for a token where Graph asks for one; a batch carries it for its parts."""
+    if _lacks_token(call):
+        value = call.request.headers.get("Authorization")
+        text = (
+            "without Authorization" if value is None else "with an Authorization that is no token"
+        )
+        yield call.verdict(Kind.NO_TOKEN, f"({call.what}) was sent {text}")
+
+
+def _lacks_token(call: Call) -> bool:
+    """Tell whether a call goes without a token where Graph asks for one.
 
     It asks for none to describe itself (`$metadata`, the service document). What isn't below a
     version is sign-in, and URLs off Graph are pre-authenticated.
@@ -147,13 +164,10 @@ def _without_token(call: Call) -> Iterator[Verdict]:
     value = call.request.headers.get("Authorization")
     scheme, _, token = (value or "").strip().partition(" ")
     if call.part is not None or (scheme.lower() in _SCHEMES and token.strip()):
-        return
+        return False
     if call.version not in _VERSIONS or call.path in {(), ("$metadata",)}:
-        return
-    if is_sign_in(url) or off_graph_origin(url) is not None:
-        return
-    text = "without Authorization" if value is None else "with an Authorization that is no token"
-    yield call.verdict(Kind.NO_TOKEN, f"({call.what}) was sent {text}")
+        return False
+    return not is_sign_in(url) and off_graph_origin(url) is None
 
 
 def _disconnect_with_body(call: Call) -> Iterator[Verdict]:
