@@ -60,7 +60,9 @@ def course(request: Request, *, upstream: Upstream, forwards: bool, record: bool
     if not forwards or upstream.name == "sandbox":
         return AnswerHere()
     if upstream.name not in _LOGIN:
-        return AskAuthority(url=upstream.address(request.url), taped=record)
+        if record:  # as anything else there is
+            return NotSignIn()
+        return AskAuthority(url=upstream.address(request.url), taped=False)
     return AskAuthority(url=_moved(request.url, upstream.name), taped=record)
 
 
