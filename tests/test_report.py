@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from graphtape.cli.serving import exit_code
+from graphtape.cli.outcome import exit_code
 from graphtape.cli.unused import read_unused
 from graphtape.core.journal import Source
 from graphtape.core.plan import Mode

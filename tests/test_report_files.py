@@ -138,7 +138,8 @@ def test_a_summary_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
 def test_the_facts_of_a_cassette_of_vcrpys_own(tmp_path: Path) -> None:
     path = taped(tmp_path, exchanged("GET", "/v1.0/me"))
     with proxied(path, mode=Mode.NONE) as running:
-        (facts,) = running.proxy.outcome.cassettes
+        (loaded,) = running.proxy.outcome.played
+    facts = loaded.facts
     assert (facts.interactions, facts.recorded_at, facts.edited) == (1, None, False)
 
 
@@ -162,7 +163,8 @@ def test_every_real_recording_can_be_reported_unused(tmp_path: Path) -> None:
     assert paths
     for path in paths[:5]:
         with proxied(path, mode=Mode.NONE, fail_on_unused=True) as running:
-            (facts,) = running.proxy.outcome.cassettes
+            (loaded,) = running.proxy.outcome.played
+        facts = loaded.facts
         (report,) = running.proxy.reports()
         for name in ("r.json", "r.md", "r.xml"):
             write_report(tmp_path / name, [report])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from graphtape import scenarios
 from graphtape.core.errors import UsageError
 from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
@@ -224,6 +223,8 @@ class Settings(
         Raises:
             UsageError: One isn't known, or its file is wrong.
         """
+        from graphtape import scenarios  # noqa: PLC0415 - few runs have any
+
         return tuple(scenarios.load(name) for name in self.scenario)
 
     def timing(self) -> Timing:

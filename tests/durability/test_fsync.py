@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from graphtape.tape.part import part_path
-from graphtape.tape.store import open_cassette
+from graphtape.tape.store import open_cassette, part_path
 from proxies import AUTH, RawServer, recording
 
 if TYPE_CHECKING:

@@ -20,9 +20,8 @@ import vcr
 import yaml
 
 from commands import GRAPHTAPE, environment, serving
-from graphtape.tape.part import part_path
 from graphtape.tape.recovery import recover
-from graphtape.tape.store import open_cassette
+from graphtape.tape.store import open_cassette, part_path
 from proxies import RawServer
 
 if TYPE_CHECKING:

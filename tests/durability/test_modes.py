@@ -13,8 +13,7 @@ import pytest
 import requests
 
 from commands import serving
-from graphtape.tape.part import part_path
-from graphtape.tape.store import open_cassette
+from graphtape.tape.store import open_cassette, part_path
 from proxies import AUTH, RawServer
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from graphtape.core.position import Hit, Order
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Policy, Redactor
 from graphtape.core.session import Session
+from graphtape.tape import store
 from graphtape.tape.cache import Opened, load_recording, opening, packing
 from graphtape.tape.cache import compiled as compiled_tape
 from graphtape.tape.cache import folder as cache_folder
@@ -47,7 +48,7 @@ GRAPH = "https://graph.microsoft.com/beta"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Compile whatever its size, into a folder of the test's own."""
-    monkeypatch.setattr(opening, "SMALLEST", 0)
+    monkeypatch.setattr(store, "LARGE", 0)
     monkeypatch.setenv("GRAPHTAPE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("GRAPHTAPE_SALT", raising=False)
     return tmp_path / "cache"
@@ -486,8 +487,9 @@ import sys
 from pathlib import Path
 from graphtape.core.matching import MatchOptions
 from graphtape.core.redaction import Policy
-from graphtape.tape.cache import load_recording, opening
-opening.SMALLEST = 0
+from graphtape.tape import store
+from graphtape.tape.cache import load_recording
+store.LARGE = 0
 sys.stdin.read()
 played = load_recording(Path(sys.argv[1]), name="d", policy=Policy(),
     salt=lambda m: m.salt, options=MatchOptions()).recording

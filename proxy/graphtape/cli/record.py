@@ -91,7 +91,9 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
 
     ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
     outcome = proxy.outcome
-    came_to = serving.exit_code(serving.tell(proxy, settings, failed=bool(ran)))
+    from graphtape.cli.outcome import exit_code, tell  # noqa: PLC0415 - once it is over
+
+    came_to = exit_code(tell(proxy, settings, failed=bool(ran)))
     if outcome.saved is not None:
         held = serving.count(outcome.saved, "interaction")
         serving.say(f"saved {cassette}: {held}, {outcome.recorded} new")

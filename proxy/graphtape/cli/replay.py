@@ -68,10 +68,12 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
 
     def ready(url: str) -> None:
         names = ", ".join(map(str, cassettes))
-        held = sum(len(recording.interactions) for recording in proxy.outcome.recordings)
+        held = sum(len(each.recording.interactions) for each in proxy.outcome.played)
         interactions = serving.count(held, "interaction")
         serving.say(f"replaying {names} ({interactions}) on {url}")
 
     ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
-    came_to = serving.exit_code(serving.tell(proxy, settings, failed=bool(ran)))
+    from graphtape.cli.outcome import exit_code, tell  # noqa: PLC0415 - once it is over
+
+    came_to = exit_code(tell(proxy, settings, failed=bool(ran)))
     ctx.exit(trailing.exit_code(ctx, proxy, ran=ran, came_to=came_to))

@@ -10,9 +10,6 @@ import msgspec
 
 from graphtape import runner
 from graphtape.cli import options, serving
-from graphtape.runner.command import Command, Exited, NotStarted
-from graphtape.runner.reporting import check_report_path
-from graphtape.runner.serving import while_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +53,8 @@ def settings_of(ctx: click.Context) -> Settings:
     """
     words = words_of(ctx)
     settings = options.settings_of(ctx, {"listen": FREE, "control": FREE} if words else None)
+    if settings.report:
+        from graphtape.runner.reporting import check_report_path  # noqa: PLC0415 - few want one
     for name in settings.report:
         check_report_path(Path(name))
     # The command's output isn't torn.
@@ -94,6 +93,10 @@ def serve(
     if not words:
         runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=ready_file))
         return 0
+    # Only where there is a command.
+    from graphtape.runner.command import Command, Exited, NotStarted  # noqa: PLC0415
+    from graphtape.runner.serving import while_running  # noqa: PLC0415
+
     command = Command(words=words, on_note=serving.note)
     ending = runner.run(while_running(proxy, command, on_ready=ready, ready_file=ready_file))
     match ending:
@@ -126,4 +129,6 @@ def exit_code(ctx: click.Context, proxy: runner.Proxy, *, ran: int, came_to: int
         f"GRAPH_BASE_URL={proxy.addresses.proxy}"
     )
     # A recording that failed is the graver news; that nothing was used is no news.
-    return ran or (serving.FAILED if came_to == serving.FAILED else serving.MISSED)
+    from graphtape.cli.outcome import FAILED, MISSED  # noqa: PLC0415 - once it is over
+
+    return ran or (FAILED if came_to == FAILED else MISSED)

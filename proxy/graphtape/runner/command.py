@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-from graphtape.core.signin import credentials
 from graphtape.runner.process_tree import kill_tree
 
 if TYPE_CHECKING:
@@ -182,6 +181,8 @@ def environment(
     if addresses.secured is not None:
         found |= addresses.secured.environment
         if signs_in:
+            from graphtape.core.signin import credentials  # noqa: PLC0415 - few runs need it
+
             found |= credentials(inherited, authority=addresses.proxy)
     return found
 

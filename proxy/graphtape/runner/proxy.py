@@ -15,19 +15,16 @@ from aiohttp import web
 
 from graphtape.core.plan import Mode
 from graphtape.runner.tenant import start_sandbox
-from graphtape.server.control import Events, check_control_address, make_control
+from graphtape.server.control import Events, check_control_address
 from graphtape.server.delivery import Haste
 from graphtape.server.express import Express
 from graphtape.server.handler import handle
-from graphtape.server.local_client import check_listen_address
 from graphtape.server.opening import Opener
 from graphtape.server.outcome import report_of
-from graphtape.server.ports import Addresses, listen, serve, url_of
+from graphtape.server.ports import Addresses, listen, serve, serve_once_asked, url_of
 from graphtape.server.secured import secure
 from graphtape.server.sessions import DEFAULT_ID, Sessions
 from graphtape.server.short_cut import FastServer
-from graphtape.server.token_command import TokenCommand
-from graphtape.server.upstream import UpstreamClient
 from graphtape.server.visit import Gate, witness_clock
 from graphtape.settings import Address
 
@@ -153,6 +150,9 @@ class Proxy:
         secured = secure(settings, say=self.on_note)
         bearer = None
         if settings.token_command is not None and records:
+            from graphtape.server.local_client import check_listen_address  # noqa: PLC0415
+            from graphtape.server.token_command import TokenCommand  # noqa: PLC0415
+
             check_listen_address(Address.parse(settings.listen))
             bearer = TokenCommand(settings.token_command)
         data = stack.enter_context(listen(self.settings.listen, "--listen"))
@@ -189,15 +189,20 @@ class Proxy:
             control=url_of(control, settings.control),
             secured=secured,
         )
+        await serve_once_asked(stack, self._control, control)
+
+    def _control(self) -> web.AppRunner:
+        from graphtape.server.control import make_control  # noqa: PLC0415 - once it is asked
+
         app = make_control(
             self.sessions,
-            token=token,
+            token=self.settings.control_token,
             data_url=self.addresses.proxy,
             events=self._events,
             report=lambda live: self._report(live.outcome),
         )
         # A slow request of the control port isn't waited for.
-        await serve(stack, web.AppRunner(app, access_log=None, shutdown_timeout=1), control)
+        return web.AppRunner(app, access_log=None, shutdown_timeout=1)
 
     async def __aexit__(
         self,
@@ -252,6 +257,8 @@ class Proxy:
         async with self._connecting:
             if self._gate.client is not None:
                 return
+            from graphtape.server.upstream import UpstreamClient  # noqa: PLC0415 - not in replay
+
             if self._upstream.name == "sandbox":
                 self._upstream = self._upstream.at(await start_sandbox(self._serving))
             client = UpstreamClient(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from graphtape.core.plan import Mode
-from graphtape.runner.command import environment, passed_on
 from graphtape.server.ports import Addresses, forget_dead
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ async def while_running(
         else:
             command.signalled(number)
 
+    from graphtape.runner.command import passed_on  # noqa: PLC0415 - only with a command
+
     with _on_signals(passed_on(), signalled):
         return await _serve_for(proxy, command, ready, on_ready)
 
@@ -81,6 +82,8 @@ async def _serve_for(
     ready: Path | None,
     on_ready: Callable[[Addresses], None],
 ) -> Ending:
+    from graphtape.runner.command import environment  # noqa: PLC0415 - only with a command
+
     async with proxy:
         if ready is not None:
             proxy.addresses.write(ready)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from graphtape import scenarios
 from graphtape.core.errors import RequestError, UsageError
 from graphtape.core.plan import Cue
 from graphtape.core.scenario import Play, StatusRule
@@ -40,4 +39,6 @@ def cue_of(options: dict[str, str]) -> Cue | None:
 @lru_cache(maxsize=128)
 def _preset(name: str) -> Scenario:
     # By name alone: a header must not make the proxy read a file.
+    from graphtape import scenarios  # noqa: PLC0415 - few requests name one
+
     return scenarios.preset(name)

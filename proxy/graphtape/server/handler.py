@@ -12,7 +12,6 @@ from graphtape.core.batch import joined
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.message import Headers, Request
-from graphtape.core.miss import explain
 from graphtape.core.plan import (
     Assemble,
     Break,
@@ -24,17 +23,12 @@ from graphtape.core.plan import (
 )
 from graphtape.core.position import aside
 from graphtape.core.scenario import Answer
-from graphtape.core.signin import AnswerHere, AskAuthority, NotSignIn, at_authority
-from graphtape.core.signin import course as course_of
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
 from graphtape.server.cors import is_preflight, leave
 from graphtape.server.cue import cue_of
 from graphtape.server.delivery import Delivery, break_connection
 from graphtape.server.errors import failed_dependency, own_error, stamp
-from graphtape.server.forwarding import forward
-from graphtape.server.incoming import arrive, read_body
-from graphtape.server.local_client import check_client
-from graphtape.server.signin import answered_here, ask_authority
+from graphtape.server.incoming import read_body
 from graphtape.server.visit import Visit, marked, refreshed
 
 if TYPE_CHECKING:
@@ -43,6 +37,7 @@ if TYPE_CHECKING:
     from graphtape.core.message import Response
     from graphtape.core.plan import Cue
     from graphtape.core.scenario import Fault
+    from graphtape.server.plain_record import PlainRead
     from graphtape.server.visit import Gate
 
 MISS_STATUS = 599
@@ -57,20 +52,24 @@ async def handle(http: BaseRequest, gate: Gate) -> Sent:
     try:
         gate.check_open()
         if gate.token is not None:
-            check_client(http)
-        incoming = arrive(http, tape_root=gate.upstream.tape_root, hosts=gate.sessions.hosts)
-        session = gate.sessions.identify(incoming.session)
+            gate.check_client(http)
+        plain = gate.plain(http)
+        if plain is not None:
+            session, arrived = plain.live, None
+        else:
+            arrived = gate.read(http)
+            session = gate.sessions.identify(arrived.session)
     except RequestError as exc:
         return await _turn_away(http, gate, exc, began)
-    with Visit(http=http, gate=gate, incoming=incoming, session=session, began=began) as visit:
-        return await _guarded(visit)
+    with Visit(http=http, gate=gate, arrived=arrived, session=session, began=began) as visit:
+        return await _guarded(visit, plain)
 
 
-async def _guarded(visit: Visit) -> Sent:
+async def _guarded(visit: Visit, plain: PlainRead | None) -> Sent:
     """Serve a request; whatever goes wrong, the client gets an answer or a broken connection."""
     http = visit.http
     try:
-        return await _serve(visit)
+        return await (_serve(visit) if plain is None else plain.record(visit))
     except RequestError as exc:
         return await visit.error(exc.code, str(exc), status=exc.status)
     except ConnectionError:
@@ -118,10 +117,17 @@ async def _serve(visit: Visit) -> Sent:
 
 async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
     """Ask upstream, or whoever else knows; add the user's token where he wants that."""
-    gate = visit.gate
-    where = course_of(
-        visit.request, upstream=gate.upstream, forwards=True, record=gate.record_signin
+    from graphtape.core.signin import (  # noqa: PLC0415 - no replay forwards
+        AnswerHere,
+        AskAuthority,
+        NotSignIn,
+        course,
     )
+    from graphtape.server.forwarding import forward  # noqa: PLC0415 - likewise
+    from graphtape.server.signin import ask_authority  # noqa: PLC0415 - likewise
+
+    gate = visit.gate
+    where = course(visit.request, upstream=gate.upstream, forwards=True, record=gate.record_signin)
     match where:
         case NotSignIn():
             if gate.token is not None:
@@ -140,6 +146,8 @@ async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
 
 async def _unrecorded(visit: Visit, plan: Refuse, cue: Cue | None) -> Sent:
     """Answer a sign-in, as recorded elsewhere or by ourselves; anything else is a miss."""
+    from graphtape.core.signin import at_authority  # noqa: PLC0415 - as `explain`
+
     elsewhere = at_authority(visit.request)
     if elsewhere is not None:
         found = visit.session.play.find(elsewhere)
@@ -152,6 +160,8 @@ async def _sign_in(visit: Visit) -> Sent | None:
     """Answer as the authority; None where it is asked for nothing that it knows."""
     if visit.incoming.rest is not None:
         return None
+    from graphtape.server.signin import answered_here  # noqa: PLC0415 - as `explain`
+
     answer = answered_here(visit.incoming)
     if answer is None:
         return None
@@ -262,6 +272,8 @@ def _assembled(visit: Visit, plan: Assemble) -> tuple[Response, list[str]]:
 
 
 def _why(visit: Visit, request: Request, plan: Refuse) -> str:
+    from graphtape.core.miss import explain  # noqa: PLC0415 - a run that misses none needs none
+
     message = visit.session.clean.text(explain(request, plan.misses))
     if visit.session.first_told(message):
         log.warning("%s", message)

@@ -12,16 +12,16 @@ from graphtape.core.position import Order
 from graphtape.core.scenario import Play
 from graphtape.core.verdict import Tally, Witness
 from graphtape.server.outcome import Outcome
-from graphtape.tape.part import part_path
+from graphtape.tape.store import part_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.matching import MatchOptions
     from graphtape.core.redaction import Redactor
-    from graphtape.core.report import CassetteFacts
     from graphtape.core.scenario import Scenario, StatusRule
     from graphtape.core.session import Session
+    from graphtape.server.outcome import Loaded
     from graphtape.tape.recorder import Recorder
 
 _REMEMBERED = 1000
@@ -41,7 +41,7 @@ class LiveSession:
         held: What the session holds until it ends: its cassette's lock.
         taped: The hosts off Graph that its tapes were recorded from, in canonical form: they can
             be replayed.
-        facts: What is known of the cassettes it plays.
+        played: The cassettes it plays.
         named: Those that upstream's answers named; no other is reached.
         options: What makes two requests the same one.
         bearing: Whether the proxy adds the token to what is forwarded.
@@ -59,7 +59,7 @@ class LiveSession:
     recorder: Recorder | None = None
     held: ExitStack = field(default_factory=ExitStack)
     taped: frozenset[str] = field(init=False)
-    facts: tuple[CassetteFacts, ...] = ()
+    played: tuple[Loaded, ...] = ()
     named: set[str] = field(default_factory=set)
     options: MatchOptions = DEFAULT
     bearing: bool = False
@@ -73,11 +73,9 @@ class LiveSession:
     def __post_init__(self) -> None:
         """Begin to watch."""
         self.witness = Witness(self.clean.url, options=self.options, bearing=self.bearing)
-        recordings = tuple(deck.recording for deck in self.play.decks)
+        recordings = [deck.recording for deck in self.play.decks]
         self.taped = frozenset().union(*(each.origins for each in recordings))
-        self.outcome = Outcome(
-            session=self.play, recordings=recordings, cassettes=self.facts, verdicts=Tally()
-        )
+        self.outcome = Outcome(session=self.play, played=self.played, verdicts=Tally())
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

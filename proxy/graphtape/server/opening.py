@@ -16,15 +16,10 @@ from graphtape.core.errors import CassetteError, UsageError
 from graphtape.core.plan import Mode
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
-from graphtape.core.report import CassetteFacts
 from graphtape.core.session import Session
 from graphtape.server.live_session import LiveSession
-from graphtape.tape.cache import load_recording
-from graphtape.tape.hooks import Hooks
-from graphtape.tape.part import part_path
-from graphtape.tape.recorder import Recorder, held
-from graphtape.tape.store import open_cassette
-from graphtape.tape.vcr_format import Metadata
+from graphtape.server.outcome import Loaded
+from graphtape.tape.store import is_large, open_cassette, part_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,33 +29,13 @@ if TYPE_CHECKING:
     from graphtape.core.redaction import Policy
     from graphtape.core.scenario import Scenario, StatusRule
     from graphtape.settings import Settings
-    from graphtape.tape.vcr_format import Cassette
+    from graphtape.tape.recorder import Recorder
+    from graphtape.tape.vcr_format import Cassette, Metadata
 
 _KEPT = 100
 """Recordings that stay loaded for the next session."""
 
 _Stamp: TypeAlias = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
-    """A cassette, ready to be played by any number of sessions."""
-
-    recording: Recording
-    metadata: Metadata | None
-    edited: bool
-
-    @property
-    def facts(self) -> CassetteFacts:
-        """What a report says of it."""
-        metadata = self.metadata
-        return CassetteFacts(
-            name=self.recording.name,
-            interactions=len(self.recording.interactions),
-            recorded_at=(metadata.recorded_at or None) if metadata is not None else None,
-            upstream=metadata.upstream if metadata is not None else None,
-            edited=self.edited,
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +58,7 @@ class Opener:
     _policy: Policy = field(init=False)
     _scenarios: tuple[Scenario, ...] = field(init=False)
     _rules: tuple[StatusRule, ...] = field(init=False)
-    _library: OrderedDict[Path, tuple[_Stamp, _Loaded]] = field(default_factory=OrderedDict)
+    _library: OrderedDict[Path, tuple[_Stamp, Loaded]] = field(default_factory=OrderedDict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -124,7 +99,7 @@ class Opener:
         """
         with ExitStack() as stack:
             if mode is Mode.NONE:
-                loaded: list[_Loaded] = [self._shared(path) for path in cassettes]
+                loaded: list[Loaded] = [self._shared(path) for path in cassettes]
                 live = self._over(session_id, cassettes, mode, loaded)
             else:
                 live = self._recording(session_id, cassettes[0], mode, stack)
@@ -136,7 +111,7 @@ class Opener:
         return live
 
     def _over(
-        self, session_id: str, cassettes: Sequence[Path], mode: Mode, loaded: Sequence[_Loaded]
+        self, session_id: str, cassettes: Sequence[Path], mode: Mode, loaded: Sequence[Loaded]
     ) -> LiveSession:
         play = Session.over(
             [each.recording for each in loaded],
@@ -157,10 +132,12 @@ class Opener:
             options=self._options,
             bearing=self.settings.token_command is not None,
             saved=saved,
-            facts=tuple(each.facts for each in loaded),
+            played=tuple(loaded),
         )
 
     def _recording(self, session_id: str, path: Path, mode: Mode, stack: ExitStack) -> LiveSession:
+        from graphtape.tape.recorder import held  # noqa: PLC0415 - no replay writes
+
         if path.suffix.lower() in {".json", ".har"}:
             yaml = path.with_suffix(".yaml")
             raise UsageError(f"{path}: only YAML cassettes are written; record into {yaml}")
@@ -198,7 +175,7 @@ class Opener:
             )
         return cassette
 
-    def _shared(self, path: Path) -> _Loaded:
+    def _shared(self, path: Path) -> Loaded:
         """Return a cassette to be played: loaded anew only where its file has changed."""
         stamp = _stamp(path)
         found = self._library.get(path)
@@ -213,12 +190,23 @@ class Opener:
                         self._library.popitem(last=False)
         return found[1]
 
-    def _load(self, path: Path) -> _Loaded:
+    def _load(self, path: Path) -> Loaded:
         if part_path(path).exists():
             self.say(
                 f"{part_path(path)} holds a recording that was not saved; the next "
                 f"`graphtape record {path}` takes it up"
             )
+        loaded = self._compiled(path) if is_large(path) else None
+        if loaded is None:
+            loaded = self._indexed(path, open_cassette(path), Mode.NONE)
+        if loaded.edited:
+            self.say(f"{path}: edited since it was recorded")
+        return loaded
+
+    def _compiled(self, path: Path) -> Loaded:
+        """Open a large cassette, which is compiled the first time."""
+        from graphtape.tape.cache import load_recording  # noqa: PLC0415 - most are small
+
         opened = load_recording(
             path,
             name=str(path),
@@ -227,11 +215,9 @@ class Opener:
             options=self._options,
             progress=self.progress,
         )
-        if opened.edited:
-            self.say(f"{path}: edited since it was recorded")
-        return _Loaded(recording=opened.recording, metadata=opened.metadata, edited=opened.edited)
+        return Loaded(recording=opened.recording, metadata=opened.metadata, edited=opened.edited)
 
-    def _indexed(self, path: Path, cassette: Cassette, mode: Mode) -> _Loaded:
+    def _indexed(self, path: Path, cassette: Cassette, mode: Mode) -> Loaded:
         """Make ready what is played and added to."""
         metadata = cassette.metadata
         recording = Recording.of(
@@ -241,7 +227,7 @@ class Opener:
             redactor=self._redactor(self._salt(path, metadata, mode)),
             options=self._options,
         )
-        return _Loaded(recording=recording, metadata=metadata, edited=cassette.edited)
+        return Loaded(recording=recording, metadata=metadata, edited=cassette.edited)
 
     def _redactor(self, salt: str) -> Redactor:
         return Redactor(salt=salt, policy=self._policy)
@@ -265,6 +251,10 @@ class Opener:
         return own or from_environment or secrets.token_hex(16)
 
     def _recorder(self, path: Path, mode: Mode, old: Cassette | None, salt: str) -> Recorder:
+        from graphtape.tape.hooks import Hooks  # noqa: PLC0415 - no replay writes
+        from graphtape.tape.recorder import Recorder  # noqa: PLC0415 - likewise
+        from graphtape.tape.vcr_format import Metadata  # noqa: PLC0415 - likewise
+
         redaction = self.settings.redaction
         metadata = Metadata(
             graphtape=__version__,

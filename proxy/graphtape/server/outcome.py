@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from graphtape.core.report import Taping, account
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,6 +12,30 @@ if TYPE_CHECKING:
     from graphtape.core.report import CassetteFacts, Report
     from graphtape.core.session import Session
     from graphtape.core.verdict import Kind, Tally
+    from graphtape.tape.vcr_format import Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A cassette, ready to be played by any number of sessions."""
+
+    recording: Recording
+    metadata: Metadata | None
+    edited: bool
+
+    @property
+    def facts(self) -> CassetteFacts:
+        """What a report says of it."""
+        from graphtape.core.report import CassetteFacts  # noqa: PLC0415 - once it is over
+
+        metadata = self.metadata
+        return CassetteFacts(
+            name=self.recording.name,
+            interactions=len(self.recording.interactions),
+            recorded_at=(metadata.recorded_at or None) if metadata is not None else None,
+            upstream=metadata.upstream if metadata is not None else None,
+            edited=self.edited,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,8 +44,7 @@ class Outcome:
 
     Attributes:
         session: With its journal.
-        recordings: What was played, in order.
-        cassettes: What is known of them.
+        played: The cassettes it played, in order.
         saved: How many interactions the cassette holds now; None where none was written.
         recorded: How many of them are new.
         dropped: Why interactions were left off the tape.
@@ -33,8 +54,7 @@ class Outcome:
     """
 
     session: Session
-    recordings: tuple[Recording, ...]
-    cassettes: tuple[CassetteFacts, ...]
+    played: tuple[Loaded, ...]
     verdicts: Tally
     saved: int | None = None
     recorded: int = 0
@@ -58,10 +78,12 @@ def report_of(
         fail_on_unused: Whether unused interactions fail the run.
         fail_on: The verdicts that do.
     """
+    from graphtape.core.report import Taping, account  # noqa: PLC0415 - once it is over
+
     return account(
         outcome.session,
         outcome.verdicts,
-        cassettes=outcome.cassettes,
+        cassettes=[each.facts for each in outcome.played],
         taping=Taping(
             saved=outcome.saved,
             recorded=outcome.recorded,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
 import secrets
 import socket
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from graphtape.settings import Address
 
 if TYPE_CHECKING:
     import ssl
-    from contextlib import AsyncExitStack
+    from collections.abc import Callable
     from pathlib import Path
 
     from graphtape.server.secured import Secured
@@ -129,6 +130,35 @@ async def serve(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.SockSite(runner, sock, ssl_context=tls).start()
+
+
+async def serve_once_asked(
+    stack: AsyncExitStack, make: Callable[[], web.AppRunner], sock: socket.socket
+) -> None:
+    """Serve on a port from its first connection on: until then, what serves isn't even loaded.
+
+    The socket listens already, so that nobody is turned away.
+    """
+    loop = asyncio.get_running_loop()
+    # Of its own: it may begin while the other one ends.
+    serving = await stack.enter_async_context(AsyncExitStack())
+    begun: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        loop.remove_reader(sock)
+        begun.append(loop.create_task(serve(serving, make(), sock)))
+
+    async def end() -> None:
+        if not begun:
+            loop.remove_reader(sock)
+        await asyncio.gather(*begun)
+
+    try:
+        loop.add_reader(sock, begin)
+    except NotImplementedError:  # Windows' loop watches no sockets of others
+        await serve(serving, make(), sock)
+    else:
+        stack.push_async_callback(end)
 
 
 def url_of(sock: socket.socket, asked: str, *, scheme: str = "http") -> str:

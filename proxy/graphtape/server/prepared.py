@@ -40,6 +40,8 @@ class Prepared:
         called: Whether the caller's id does.
         date_first: Whether the Date comes before the id.
         linked: Whether it holds links, and so is good for one base alone.
+        telling: Whether the witness may learn from it: it names a next page, or may do so where
+            nobody can read it.
     """
 
     status: int
@@ -50,6 +52,7 @@ class Prepared:
     called: bool
     date_first: bool
     linked: bool
+    telling: bool
 
     @classmethod
     def of(
@@ -84,6 +87,7 @@ class Prepared:
             called=called,
             date_first=date_first,
             linked=bool(links.fields or links.body),
+            telling=_tells(response),
         )
 
     def written(self, date: bytes, caller: bytes) -> bytes:
@@ -108,6 +112,13 @@ def _lasts(response: Response) -> bool:
         and response.status < HTTPStatus.INTERNAL_SERVER_ERROR
         and not bodyless("GET", response.status)
     )
+
+
+def _tells(response: Response) -> bool:
+    """Tell whether an answer may give links, be they Graph's, relative, or somebody else's."""
+    fields = response.headers
+    readable = response.body and "Content-Encoding" not in fields
+    return not readable or "Location" in fields or b'Link"' in response.body
 
 
 def _head(response: Response, index: int, *, dated: bool, called: bool) -> str | None:

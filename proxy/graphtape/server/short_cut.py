@@ -21,20 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiohttp.http_parser import RawRequestMessage
-    from aiohttp.web import RequestHandler
+    from aiohttp.web import BaseRequest, StreamResponse
 
     from graphtape.server.express import Express
-    from graphtape.server.protocol import Handler
+    from graphtape.server.protocol import Handler, Standing
 
 log = logging.getLogger("graphtape")
 
 _END = b"\r\n\r\n"
+_FAILED = "a request could not be answered at once"
 _FEW = 16
 """Requests at once that no parser stops at."""
 
 _GROUND = {
-    web.RequestHandler: ("_waiter", "_messages", "_payload_parser", "_next_keepalive_close_time"),
-    BaseProtocol: ("_parser", "_paused", "_upgraded", "transport"),
+    web.RequestHandler: (
+        *("_waiter", "_messages", "_payload_parser", "_close", "_force_close", "finish_response"),
+        *("_keepalive_timeout", "_next_keepalive_close_time"),
+    ),
+    BaseProtocol: ("_loop", "_parser", "_paused", "_upgraded", "transport"),
     HttpRequestParser: ("feed_data",),
 }
 
@@ -69,9 +73,10 @@ class _Parser:
         # A parser that stopped at its limit has more, and goes on only when a queue drains.
         if upgraded or not 0 < len(messages) < self._most:
             return messages, upgraded, tail
-        alone = between and len(messages) == 1 and messages[0][1] is EMPTY_PAYLOAD
-        self.between = alone and data.find(_END) == len(data) - len(_END)
-        known = data if self.between else None
+        # A head that ends the bytes ends a request, unless a body follows.
+        self.between = messages[-1][1] is EMPTY_PAYLOAD and data.endswith(_END)
+        alone = between and self.between and data.find(_END) == len(data) - len(_END)
+        known = data if alone else None
         done = 0
         for message, payload in messages:
             if payload is not EMPTY_PAYLOAD or not self._connection.answers(message, known):
@@ -83,38 +88,62 @@ class _Parser:
 
 
 class ShortCut(Connection):
-    """A connection whose plainest requests are answered while their bytes arrive."""
+    """A connection whose plainest requests are answered while their bytes arrive.
 
-    __slots__ = ("_express", "_short", "_timeout")
+    aiohttp's task of a connection waits for requests once all are answered. A client is often
+    faster than that task is woken, and `_free` says in its place that nothing is in flight.
+    """
 
-    def shorten(self, express: Express) -> None:
-        """Take the short cut where it is open."""
+    __slots__ = ("_express", "_free", "_short")
+
+    _express: Express | None
+
+    def shorten(self, express: Express | None) -> None:
+        """Say who answers at once; None where nobody does."""
         self._express = express
-        self._short = _Parser(self._parser, self)
-        self._parser = self._short  # type: ignore[assignment] # it does what the parser does
-        self._timeout = self.keepalive_timeout
+        self._free = True
+        if express is not None:
+            self._short = _Parser(self._parser, self)
+            self._parser = self._short  # type: ignore[assignment] # it does what the parser does
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a request that is known again is answered without being parsed."""
-        if self._short.between and self._is_idle():
-            answer = self._express.again(data)
+        express = self._express
+        if express is not None and self._short.between and self._is_idle():
+            try:
+                answer = express.again(data)
+            except Exception:
+                log.exception(_FAILED)
+                answer = None
             if answer is not None:
                 self._write(answer)
                 return
         super().data_received(data)
+        if self._messages:
+            self._free = False
+
+    async def finish_response(
+        self, request: BaseRequest, resp: StreamResponse, start_time: float | None
+    ) -> tuple[StreamResponse, bool]:
+        """End an answer; with the last one the connection is free again, if it lasts."""
+        response, gone = await super().finish_response(request, resp, start_time)
+        lasts = bool(response.keep_alive) and not gone
+        self._free = lasts and request.content.is_eof() and not self._messages
+        return response, gone
 
     def answers(self, message: RawRequestMessage, data: bytes | None) -> bool:
         """Answer a request that has been parsed, if that can be done at once."""
-        if not self._is_idle() or message.should_close or message.upgrade:
+        express = self._express
+        if express is None or not self._is_idle() or message.should_close or message.upgrade:
             return False
         if message.version != HttpVersion11:
             return False
         scheme = "https" if self.ssl_context is not None else "http"
         try:
-            answer = self._express.first(message, data, scheme)
+            answer = express.first(message, data, scheme)
         except Exception:
             # Whatever it is, the pipeline gives the client an answer.
-            log.exception("a request could not be answered at once")
+            log.exception(_FAILED)
             return False
         if answer is None:
             return False
@@ -125,8 +154,7 @@ class ShortCut(Connection):
         """Tell whether nothing is in flight, nothing is waiting, and the client reads."""
         waiter = self._waiter
         return (
-            waiter is not None
-            and not waiter.done()
+            (self._free or (waiter is not None and not waiter.done()))
             and not self._messages
             and not self._paused
             and not self._upgraded
@@ -139,7 +167,7 @@ class ShortCut(Connection):
         transport: asyncio.Transport | None = self.transport
         if transport is not None:
             transport.write(answer)
-            self._next_keepalive_close_time = self._loop.time() + self._timeout
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
 
 
 class FastServer(DataServer):
@@ -150,9 +178,12 @@ class FastServer(DataServer):
         super().__init__(handler, ShortCut if FITS else Connection)
         self._express = express
 
-    def __call__(self) -> RequestHandler:
-        """Return the protocol of a new connection."""
-        connection = super().__call__()
+    def connection(self, standing: Standing | None) -> Connection:
+        """Return the protocol of a new connection; one that stands for a host goes no short cut.
+
+        The same bytes mean another thing there.
+        """
+        connection = super().connection(standing)
         if isinstance(connection, ShortCut):
-            connection.shorten(self._express)
+            connection.shorten(self._express if standing is None else None)
         return connection

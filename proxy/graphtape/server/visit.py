@@ -19,6 +19,7 @@ from graphtape.server.control import Events
 from graphtape.server.cors import readable
 from graphtape.server.delivery import PLAIN, Delivery, Haste
 from graphtape.server.errors import CALLER_ID, own_error
+from graphtape.server.incoming import arrive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Request, Response
     from graphtape.core.origin import Upstream
+    from graphtape.core.verdict import Kind
     from graphtape.server.incoming import Incoming
     from graphtape.server.live_session import LiveSession
+    from graphtape.server.plain_record import Desks, PlainRead
     from graphtape.server.sessions import Sessions
     from graphtape.server.token_command import TokenCommand
     from graphtape.server.upstream import UpstreamClient
@@ -49,6 +52,7 @@ class Gate:
         token: Gives the token that is added to what is forwarded; None adds none.
         timing: What becomes of the times of recorded and injected answers.
         haste: Whether injected waits are real.
+        desks: Know the plainest reads again, where reads are forwarded.
         visits: The requests in flight.
         closing: Set once no more are let in.
     """
@@ -63,6 +67,7 @@ class Gate:
     token: TokenCommand | None = None
     timing: Timing = field(default_factory=Timing)
     haste: Haste = field(default_factory=Haste)
+    desks: Desks | None = None
     visits: set[Visit] = field(default_factory=set)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,6 +81,38 @@ class Gate:
         if self.on_entry is not None:
             self.on_entry(entry)
         self.events.tell(session.play.id, entry)
+
+    @staticmethod
+    def check_client(http: BaseRequest) -> None:
+        """Let nobody but this machine's programs in, where a token is added to what passes.
+
+        Raises:
+            RequestError: It is somebody else.
+        """
+        from graphtape.server.local_client import check_client  # noqa: PLC0415 - few runs add one
+
+        check_client(http)
+
+    def read(self, http: BaseRequest) -> Incoming:
+        """Read the head of a request.
+
+        Raises:
+            RequestError: Its target isn't one that can be served.
+        """
+        return arrive(http, tape_root=self.upstream.tape_root, hosts=self.sessions.hosts)
+
+    def plain(self, http: BaseRequest) -> PlainRead | None:
+        """Return a read that is forwarded and recorded with little ado; None where it takes more.
+
+        Nothing is decided here that the pipeline decides otherwise.
+        """
+        if self.client is None:
+            return None
+        if self.desks is None:
+            from graphtape.server.plain_record import Desks  # noqa: PLC0415 - no replay forwards
+
+            self.desks = Desks()
+        return self.desks.read(http, self)
 
     def check_open(self) -> None:
         """Let nobody in once the proxy stops.
@@ -92,6 +129,7 @@ class Visit:
     """A request that has arrived at a session.
 
     Attributes:
+        arrived: As it was read; None until somebody wants to look at it.
         began: `time.perf_counter()` at its arrival.
         number: In the session's journal.
         task: That serves it.
@@ -99,12 +137,13 @@ class Visit:
 
     http: BaseRequest
     gate: Gate
-    incoming: Incoming
     session: LiveSession
     began: float
+    arrived: Incoming | None
     number: int = field(init=False)
     task: asyncio.Task[object] = field(init=False)
     _seen: Request | None = None
+    _alike: bool = False
 
     def __post_init__(self) -> None:
         self.number = self.session.play.journal.number()
@@ -118,6 +157,17 @@ class Visit:
 
     def __exit__(self, *_: object) -> None:
         self.gate.visits.discard(self)
+
+    @property
+    def incoming(self) -> Incoming:
+        """The request as it arrived."""
+        if self.arrived is None:
+            self.arrived = self.gate.read(self.http)
+        return self.arrived
+
+    @incoming.setter
+    def incoming(self, incoming: Incoming) -> None:
+        self.arrived = incoming
 
     @property
     def request(self) -> Request:
@@ -159,9 +209,17 @@ class Visit:
                 session.witness.asked(self.number, self.request, now=witness_clock())
             )
 
+    def witnessed_alike(self, kinds: tuple[Kind, ...] | None) -> None:
+        """Let the witness see a read; `kinds` are what it says `of_each` like it."""
+        session = self.session
+        if kinds is None or session.witness.expects or not session.verdicts.again(kinds):
+            self.witnessed_asking()
+        else:
+            self._alike = True
+
     def witnessed(self, answer: Response | None) -> None:
         """Let the witness see the answer that went out; None where none did as a whole."""
-        seen, session = self._seen, self.session
+        seen, session = self.request if self._alike else self._seen, self.session
         if seen is None:
             return
         if answer is None:

@@ -13,6 +13,7 @@ from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction
 from graphtape.tape.record import SIGNATURE, Header, Kind, frame, pack, pack_header, pack_variable
 from graphtape.tape.recovery import recover
+from graphtape.tape.store import part_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,12 +23,6 @@ CHUNK = 1024 * 1024
 
 # Without O_BINARY Windows would turn every \n of a body into \r\n.
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-
-
-def part_path(cassette: Path) -> Path:
-    """Name the append file of a cassette: beside the file itself, not beside a link to it."""
-    target = cassette.resolve()
-    return target.with_name(f"{target.name}.part")
 
 
 @dataclass(slots=True)
@@ -92,6 +87,14 @@ class Part:
         stream.commit(
             Interaction(request=replace(request, body=b""), response=replace(response, body=b""))
         )
+
+    def append_packed(self, place: int, payload: bytes) -> None:
+        """Put an interaction whose bodies are small in a place of its own; as `append`.
+
+        Raises:
+            OSError: It isn't there.
+        """
+        self.write(frame(Kind.INTERACTION, payload, place=place))
 
     def set_variable(self, name: str, value: str) -> None:
         """Keep a variable; of several by one name the last one counts.

@@ -14,12 +14,12 @@ from graphtape.core.message import Headers, Interaction, Request
 from graphtape.core.plan import Mode
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.lock import locked
-from graphtape.tape.part import Part, part_path, set_aside
+from graphtape.tape.part import Part, set_aside
 from graphtape.tape.record import Header
 from graphtape.tape.recovery import recover
 from graphtape.tape.rerecording import keep_volatile
 from graphtape.tape.spool import Spool
-from graphtape.tape.store import open_cassette, save_cassette, sync_folder
+from graphtape.tape.store import open_cassette, part_path, save_cassette, sync_folder
 from graphtape.tape.vcr_format import Cassette, digest
 
 if TYPE_CHECKING:
@@ -186,24 +186,53 @@ class Recorder:
             clean = await self._cleaned(raw)
         except Exception as exc:  # noqa: BLE001 - the user's hooks and every body there is
             # Its text may quote what was to be redacted: the type alone is told.
-            return self.lose(request, f"it couldn't be redacted ({type(exc).__name__})")
+            return self.lose(
+                request.method, request.url, f"it couldn't be redacted ({type(exc).__name__})"
+            )
         self._close(place)
         if clean is None:
             return "a hook left it off the tape"
         if self._part is None:
-            return self.lose(request, "the append file can't be written")
+            return self.lose(request.method, request.url, "the append file can't be written")
         try:
             if spool is None:
                 self._part.append(place, clean)
             else:
                 spool.commit(clean)
         except OSError as exc:
-            return self.lose(request, f"{self._part.path} can't be written ({exc.strerror})")
+            return self.lose(
+                request.method, request.url, f"{self._part.path} can't be written ({exc.strerror})"
+            )
         except Exception as exc:  # noqa: BLE001 - a piece of a body: as above
-            return self.lose(request, f"it couldn't be redacted ({type(exc).__name__})")
+            return self.lose(
+                request.method, request.url, f"it couldn't be redacted ({type(exc).__name__})"
+            )
         bisect.insort(self._kept, place)
         if self.fsync:
             await asyncio.to_thread(self._sync)
+        return ""
+
+    @property
+    def takes_packed(self) -> bool:
+        """Whether `keep_packed` can be used: nobody else has a say in what is kept, or how."""
+        return self._part is not None and not self.fsync and self.hooks == Hooks()
+
+    def keep_packed(self, place: int, payload: bytes, url: str) -> str:
+        """Put an interaction in its place that is cleaned of secrets and packed; as `keep`.
+
+        Args:
+            place: As `begin` gave it.
+            payload: Of a read, as `record.pack_spelled` makes it.
+            url: Of its request.
+        """
+        self._close(place)
+        if self._part is None:
+            return self.lose("GET", url, "the append file can't be written")
+        try:
+            self._part.append_packed(place, payload)
+        except OSError as exc:
+            return self.lose("GET", url, f"{self._part.path} can't be written ({exc.strerror})")
+        bisect.insort(self._kept, place)
         return ""
 
     async def _cleaned(self, raw: Interaction) -> Interaction | None:
@@ -260,10 +289,10 @@ class Recorder:
             kind: count + self.aside.counts[kind] for kind, count in self.redactor.counts.items()
         }
 
-    def lose(self, request: Request, reason: str) -> str:
+    def lose(self, method: str, url: str, reason: str) -> str:
         """Say at once, and in the summary, that an interaction isn't on the tape; return why."""
-        url = self.redactor.url(request.url)
-        line = f"{request.method} {url} was answered and is NOT on the tape: {reason}"
+        clean = self.redactor.url(url)
+        line = f"{method} {clean} was answered and is NOT on the tape: {reason}"
         self.dropped.append(line)
         log.error("%s", line)
         return reason

@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from graphtape.core.errors import CassetteError
-from graphtape.tape import har
 from graphtape.tape.vcr_format import dump, load
 
 if TYPE_CHECKING:
@@ -17,9 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.message import Interaction
+    from graphtape.tape import har
     from graphtape.tape.vcr_format import Cassette, Metadata
 
 _JSON_SUFFIX: Final = ".json"
+LARGE: Final = 256 * 1024
+"""Bytes of a cassette from which on it is compiled: below, it is read as fast."""
+
 _HAR_SUFFIX: Final = ".har"
 
 
@@ -30,6 +33,8 @@ def open_cassette(path: Path) -> Cassette:
         CassetteError: It is missing, can't be read, or isn't a cassette.
     """
     if _is_har(path):
+        from graphtape.tape import har  # noqa: PLC0415 - few cassettes are
+
         return har.load(_content(path, missing="no such file; check the path"), name=str(path))
     return load(cassette_bytes(path), name=str(path), json=_is_json(path))
 
@@ -49,12 +54,22 @@ def is_yaml(path: Path) -> bool:
     return not (_is_json(path) or _is_har(path))
 
 
+def is_large(path: Path) -> bool:
+    """Tell whether a cassette is worth compiling; what can't be read isn't."""
+    try:
+        return is_yaml(path) and path.is_file() and path.stat().st_size >= LARGE
+    except OSError:
+        return False  # `open_cassette` says why
+
+
 def open_har(path: Path) -> har.Log:
     """Read a HAR file, whatever its suffix.
 
     Raises:
         CassetteError: It is missing, can't be read, or isn't HAR.
     """
+    from graphtape.tape import har  # noqa: PLC0415 - few cassettes are
+
     return har.read(_content(path, missing="no such file; check the path"), name=str(path))
 
 
@@ -105,6 +120,12 @@ def save_cassette(
         raise CassetteError(
             f"{path}: can't be written ({exc.strerror}); check folder, rights and free space"
         ) from exc
+
+
+def part_path(cassette: Path) -> Path:
+    """Name the append file of a cassette: beside the file itself, not beside a link to it."""
+    target = cassette.resolve()
+    return target.with_name(f"{target.name}.part")
 
 
 def replace_file(path: Path, data: bytes) -> None:

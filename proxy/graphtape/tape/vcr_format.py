@@ -8,13 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from json import JSONDecodeError, loads
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import yaml
-from vcr.request import Request as VcrRequest
-from vcr.serialize import CASSETTE_FORMAT_VERSION
-from vcr.serializers import yamlserializer
 
 from graphtape.core.errors import CassetteError
 from graphtape.tape import entry
@@ -29,10 +27,22 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from vcr.request import Request as VcrRequest
     from yaml.constructor import SafeConstructor
 
     from graphtape.core.message import Headers, Interaction
     from graphtape.tape.plain_yaml import Progress
+
+    class Serializer(Protocol):
+        """What of vcrpy's YAML is used."""
+
+        def deserialize(self, text: str) -> object:
+            """Load a cassette."""
+            ...
+
+
+CASSETTE_FORMAT_VERSION = 1
+"""vcrpy's own, `vcr.serialize.CASSETTE_FORMAT_VERSION`."""
 
 METADATA_FORMAT = 1
 """The only `metadata.graphtape.format` there is."""
@@ -196,6 +206,8 @@ def to_vcr(interaction: Interaction) -> tuple[VcrRequest, dict[str, object]]:
     assert isinstance(asked, dict)  # noqa: S101 - `entry.write` lays it out so
     assert isinstance(answered, dict)  # noqa: S101 - likewise
     answered["body"] = {"string": plain.response.body}  # a hook sees bytes; only the file has text
+    from vcr.request import Request as VcrRequest  # noqa: PLC0415 - as `_serializer`
+
     return VcrRequest._from_dict(asked), answered  # noqa: SLF001 - vcrpy's own way in
 
 
@@ -285,7 +297,7 @@ def _parse_json(text: str, *, name: str) -> object:
 def _parse_yaml(text: str, *, name: str) -> object:
     try:
         inspect(text, name=name, tags=_TAGS)
-        tree: object = _YAML.deserialize(text)
+        tree: object = _serializer().deserialize(text)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = f", line {mark.line + 1}" if mark else ""
@@ -414,4 +426,12 @@ _CONSTRUCTORS = {
     _PYTHON + "object/apply:builtins.iter": _joined,
 }
 _TAGS = {_PYTHON + "str", _PYTHON + "unicode", *_CONSTRUCTORS}
-_YAML = yamlserializer.with_custom_tags(_CONSTRUCTORS)
+
+
+# vcrpy imports each HTTP library it can patch, which takes longer than all else a replay needs.
+@cache
+def _serializer() -> Serializer:
+    from vcr.serializers import yamlserializer  # noqa: PLC0415
+
+    made: Serializer = yamlserializer.with_custom_tags(_CONSTRUCTORS)
+    return made

@@ -1,8 +1,24 @@
 """Secrets and identities out of messages, and what was missed found."""
 
-from graphtape.core.redaction.findings import Finding, find
-from graphtape.core.redaction.policy import Policy
-from graphtape.core.redaction.redactor import RedactedRequest, Redactor
-from graphtape.core.redaction.sweep import Rule
+from typing import TYPE_CHECKING
+
+from graphtape.core.lazily import lazily
+
+if TYPE_CHECKING:
+    from graphtape.core.redaction.findings import Finding, find
+    from graphtape.core.redaction.policy import Policy
+    from graphtape.core.redaction.redactor import RedactedRequest, Redactor
+    from graphtape.core.redaction.sweep import Rule
 
 __all__ = ["Finding", "Policy", "RedactedRequest", "Redactor", "Rule", "find"]
+
+if not TYPE_CHECKING:  # a mistyped name stays an error
+    __getattr__ = lazily(
+        __name__,
+        {
+            "findings": "Finding find",
+            "policy": "Policy",
+            "redactor": "RedactedRequest Redactor",
+            "sweep": "Rule",
+        },
+    )

@@ -22,7 +22,7 @@ from graphtape.core.redaction.text import text as free_text
 from graphtape.core.redaction.vocabulary import PERSONAL, SECRET_ANSWERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 8192
@@ -87,6 +87,11 @@ class Redactor:
         """
         return MappingProxyType(self._counts)
 
+    @property
+    def leaves_ids(self) -> bool:
+        """Whether a GUID stays as it is in the fields that name a request."""
+        return self._unmarked
+
     def request(self, request: Request) -> RedactedRequest:
         """Redact a request."""
         sweep = self._sweep(answer=False)
@@ -94,11 +99,11 @@ class Redactor:
             method=request.method,
             url=self._url(sweep, request.url),
             headers=self._headers(sweep, request.headers),
-            body=self._body(sweep, request.body, request.headers),
+            body=self._body(sweep, request.body, _type(request.headers)),
         )
         if not sweep.changes:
             return RedactedRequest(request=redacted, sent=_NOTHING)
-        self._count(sweep)
+        self.count(sweep.changes)
         sent: dict[str, str] = {}
         for change in sweep.changes:
             if change.rule in IDENTITY_RULES:
@@ -118,10 +123,40 @@ class Redactor:
             status=response.status,
             reason=response.reason,
             headers=self._headers(sweep, response.headers),
-            body=self._body(sweep, response.body, response.headers),
+            body=self._body(sweep, response.body, _type(response.headers)),
         )
-        self._count(sweep)
+        self.count(sweep.changes)
         return redacted
+
+    def field(self, name: str, value: str, *, answer: bool) -> tuple[str, tuple[Change, ...]]:
+        """Redact one header field, for who puts a message together himself.
+
+        Returns:
+            The value, and what was changed in it: for `count`, each time it is used.
+        """
+        if self._unmarked and is_mark(name, value):
+            return value, ()
+        sweep = self._sweep(answer=answer)
+        return self._header(sweep, name, value), tuple(sweep.changes)
+
+    def location(self, url: str) -> tuple[str, tuple[Change, ...]]:
+        """Redact the URL of a request; as `field`."""
+        sweep = self._sweep(answer=False)
+        return self._url(sweep, url), tuple(sweep.changes)
+
+    def content(self, body: bytes, content_type: str, *, action: str) -> bytes:
+        """Redact and count the body of an answer.
+
+        Args:
+            body: Decoded.
+            content_type: Of its header, or empty.
+            action: The last segment of what was asked, lower case.
+        """
+        sweep = self._sweep(answer=True)
+        sweep.action = action
+        clean = self._body(sweep, body, content_type)
+        self.count(sweep.changes)
+        return clean
 
     def opaque(self, begins: bytes, headers: Headers, *, answer: bool) -> OpaqueBody | None:
         """Take a body in pieces, where it is no text.
@@ -138,7 +173,7 @@ class Redactor:
         content_type = headers.get("Content-Type") or ""
         if coding != "identity" or not bodies.is_opaque(begins, content_type):
             return None
-        return OpaqueBody(self._sweep(answer=answer), self._count)
+        return OpaqueBody(self._sweep(answer=answer), lambda sweep: self.count(sweep.changes))
 
     def text(self, text: str) -> str:
         """Redact a text for people: a log line, a miss message, a journal entry."""
@@ -202,7 +237,7 @@ class Redactor:
             name, value = pair
             found = known.get((name, value, answer))
             untouched = found is not None and not found[1]
-            if untouched or (self._unmarked and _is_mark(name, value)):
+            if untouched or (self._unmarked and is_mark(name, value)):
                 clean.append(pair)
             else:
                 clean.append((name, self._header(sweep, name, value)))
@@ -223,18 +258,18 @@ class Redactor:
             sweep.changes += known[1]
         return known[0]
 
-    def _body(self, sweep: Sweep, body: bytes, fields: Headers) -> bytes:
+    def _body(self, sweep: Sweep, body: bytes, content_type: str) -> bytes:
         if not body:
             return body
         if not self.policy.personal:
             self._counts["personal"] += len(_KEPT.findall(body))
         if sweep.action not in SECRET_ANSWERS and self._gate.lets_by(body):
             return body
-        content_type = fields.get("Content-Type") or ""
         return bodies.body(sweep, body, content_type)
 
-    def _count(self, sweep: Sweep) -> None:
-        for change in sweep.changes:
+    def count(self, changes: Sequence[Change]) -> None:
+        """Count what was changed."""
+        for change in changes:
             kind = "identities" if change.rule in IDENTITY_RULES else "secrets"
             self._counts[kind] += 1
 
@@ -246,7 +281,11 @@ def _watched(sweep: Sweep, redact: Callable[[], str]) -> tuple[str, tuple[Change
     return value, tuple(sweep.changes[noted:])
 
 
-def _is_mark(name: str, value: str) -> bool:
+def _type(fields: Headers) -> str:
+    return fields.get("Content-Type") or ""
+
+
+def is_mark(name: str, value: str) -> bool:
     """Tell of a field that is another one in every message that no rule can find anything in it."""
     shape = _MARKS.get(name.lower())
     return shape is not None and shape.fullmatch(value) is not None

@@ -1,19 +1,24 @@
 """The offline authority: sign-in answered as Entra ID does, with tokens that are clearly fake."""
 
-from graphtape.core.signin.authority import sign_in
-from graphtape.core.signin.course import (
-    AnswerHere,
-    AskAuthority,
-    Course,
-    NotSignIn,
-    at_authority,
-    course,
-)
-from graphtape.core.signin.environment import credentials
-from graphtape.core.signin.permission import lacking
-from graphtape.core.signin.place import is_sign_in_place
-from graphtape.core.signin.terms import TERMS, Terms
-from graphtape.core.signin.token import expiry_of
+from typing import TYPE_CHECKING
+
+from graphtape.core.lazily import lazily
+
+if TYPE_CHECKING:
+    from graphtape.core.signin.authority import sign_in
+    from graphtape.core.signin.destination import (
+        AnswerHere,
+        AskAuthority,
+        Course,
+        NotSignIn,
+        at_authority,
+        course,
+    )
+    from graphtape.core.signin.environment import credentials
+    from graphtape.core.signin.permission import lacking
+    from graphtape.core.signin.place import is_sign_in_place
+    from graphtape.core.signin.terms import TERMS, Terms
+    from graphtape.core.signin.token import expiry_of
 
 __all__ = [
     "TERMS",
@@ -30,3 +35,17 @@ __all__ = [
     "lacking",
     "sign_in",
 ]
+
+if not TYPE_CHECKING:  # a mistyped name stays an error
+    __getattr__ = lazily(
+        __name__,
+        {
+            "authority": "sign_in",
+            "destination": "AnswerHere AskAuthority Course NotSignIn at_authority course",
+            "environment": "credentials",
+            "permission": "lacking",
+            "place": "is_sign_in_place",
+            "terms": "TERMS Terms",
+            "token": "expiry_of",
+        },
+    )

@@ -8,7 +8,6 @@ from graphtape.core.batch import answers_of
 from graphtape.core.graph import is_sign_in
 from graphtape.core.matching import DEFAULT
 from graphtape.core.origin import off_graph_origin
-from graphtape.core.signin import lacking
 from graphtape.core.verdict.call import Call
 from graphtape.core.verdict.page_links import PageLinks
 from graphtape.core.verdict.released import released
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
 _VERSIONS = frozenset({"v1.0", "beta", "v2"})
 _SCHEMES = frozenset({"bearer", "pop"})
+_JUDGED = "/devicemanagement/"
+"""In the path of every operation whose permissions are known."""
+
 _DISCONNECT = ("devicemanagement", "chromeosonboardingsettings", "disconnect")
 
 
@@ -114,7 +116,7 @@ class Witness:
     def _of_token(self, call: Call) -> Iterator[Verdict]:
         if not self._bearing:
             yield from _without_token(call)
-        text = lacking(call.request, carrier=call.carrier)
+        text = _lacking(call)
         if text is not None:
             yield call.verdict(Kind.LACKS_PERMISSION, f"({call.what}) {text}")
 
@@ -122,7 +124,7 @@ class Witness:
         """Say what `_of_token` would, but for the text."""
         if not self._bearing and _lacks_token(call):
             yield Kind.NO_TOKEN
-        if lacking(call.request, carrier=call.carrier) is not None:
+        if _lacking(call) is not None:
             yield Kind.LACKS_PERMISSION
 
     def _made_up(self, call: Call) -> Iterator[Verdict]:
@@ -185,3 +187,12 @@ def _is_preflight(request: Request) -> bool:
         and "Origin" in request.headers
         and "Access-Control-Request-Method" in request.headers
     )
+
+
+def _lacking(call: Call) -> str | None:
+    """Say which permission a call's token lacks; None where none is known to be."""
+    if _JUDGED not in call.request.url.lower():
+        return None
+    from graphtape.core.signin import lacking  # noqa: PLC0415 - few calls need it
+
+    return lacking(call.request, carrier=call.carrier)

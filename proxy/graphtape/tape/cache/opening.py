@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import msgpack
 
@@ -17,7 +17,7 @@ from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
 from graphtape.tape.cache.compiler import Compiler, salt_digest
 from graphtape.tape.cache.folder import FORMAT, Folder
-from graphtape.tape.store import cassette_bytes, is_yaml, open_cassette
+from graphtape.tape.store import cassette_bytes, is_large, open_cassette
 from graphtape.tape.vcr_format import load, stream
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from graphtape.core.redaction import Policy
     from graphtape.tape.cache.compiled import Compiled
     from graphtape.tape.vcr_format import Cassette, Metadata
-
-SMALLEST: Final = 256 * 1024
-"""Size in bytes from which on a cassette is compiled: below, it is read as fast."""
 
 _READING = 4
 _PARTS = 5
@@ -178,11 +175,9 @@ def _opened(compiled: Compiled, play: _Play, salt: str) -> Opened:
 
 def _content(path: Path) -> bytes | None:
     """Digest a file that is worth compiling; None where it isn't, or can't be read."""
-    if not is_yaml(path):
+    if not is_large(path):
         return None
     try:
-        if not path.is_file() or path.stat().st_size < SMALLEST:
-            return None
         with path.open("rb") as file:
             return file_digest(file, blake2b).digest()
     except OSError:

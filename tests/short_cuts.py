@@ -1,0 +1,217 @@
+"""Asks a proxy in raw bytes, with its short cut and without."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from graphtape.server import short_cut
+from graphtape.server.express import Express
+from proxies import AUTH, replaying
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from aiohttp.http_parser import RawRequestMessage
+
+    from proxies import Running
+
+HOST = "graph.test:8080"
+TOKEN = ("Authorization", AUTH["Authorization"])
+
+_DATE = re.compile(rb"(?im)^date: [^\r\n]*")
+_UNTIL = re.compile(rb"(?im)^(retry-after): [a-z][^\r\n]*")
+_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_SECONDS = re.compile(r"(?:(?<=came back )|(?<=to wait ))[0-9.]+ s")
+_LENGTH = re.compile(rb"(?im)^content-length: *(\d+)")
+_BODYLESS = (b"HTTP/1.1 204", b"HTTP/1.1 304", b"HTTP/1.1 1")
+
+
+def asking(
+    target: str, *fields: tuple[str, str], method: str = "GET", host: str = HOST, body: bytes = b""
+) -> bytes:
+    """Write a request; one with a body says how long it is."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{n}: {v}" for n, v in fields)]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
+
+
+def get(target: str, *fields: tuple[str, str]) -> bytes:
+    """Write a read as a client with a token does."""
+    return asking(target, TOKEN, *fields)
+
+
+class Wire:
+    """A connection that raw bytes go over."""
+
+    def __init__(self, url: str, *, timeout: float = 20) -> None:
+        """Connect."""
+        host, port = url.removeprefix("http://").split(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=timeout)
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.socket.sendall(data)
+
+    def answer(self, *, head: bool = False) -> bytes:
+        """Read one answer, or what there is of it; `head` is of a HEAD."""
+        while b"\r\n\r\n" not in self._rest:
+            if not self._more():
+                return self._take(len(self._rest))
+        end = self._rest.index(b"\r\n\r\n") + 4
+        length = _LENGTH.search(self._rest[:end])
+        bare = head or self._rest.startswith(_BODYLESS) or length is None
+        end += 0 if bare or length is None else int(length[1])
+        while len(self._rest) < end:
+            if not self._more():
+                break
+        return self._take(end)
+
+    def ask(self, data: bytes) -> bytes:
+        """Send one request, read its answer."""
+        self.send(data)
+        return self.answer(head=data.startswith(b"HEAD"))
+
+    def closed(self) -> bool:
+        """Tell whether the other side ends the connection, with nothing more to say."""
+        return not self._rest and not self._more()
+
+    def _more(self) -> bool:
+        try:
+            more = self.socket.recv(65536)
+        except ConnectionError:
+            return False
+        self._rest += more
+        return bool(more)
+
+    def _take(self, size: int) -> bytes:
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
+
+
+@dataclass(slots=True)
+class Shortened:
+    """How many requests took the short cut: parsed, and known again."""
+
+    first: int = 0
+    again: int = 0
+
+
+@contextmanager
+def counted() -> Iterator[Shortened]:
+    """Count those that take the short cut while the block runs."""
+    count = Shortened()
+    first, again = Express.first, Express.again
+
+    def counting_first(
+        self: Express, message: RawRequestMessage, data: bytes | None, scheme: str
+    ) -> bytes | None:
+        answer = first(self, message, data, scheme)
+        count.first += answer is not None
+        return answer
+
+    def counting_again(self: Express, data: bytes) -> bytes | None:
+        answer = again(self, data)
+        count.again += answer is not None
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Express, "first", counting_first)
+        patch.setattr(Express, "again", counting_again)
+        yield count
+
+
+@contextmanager
+def normal_way() -> Iterator[None]:
+    """Start proxies as on an aiohttp that the short cut doesn't fit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(short_cut, "FITS", False)
+        yield
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What a run came to, but for what is another in each."""
+
+    answers: list[bytes] = field(default_factory=list)
+    journal: list[tuple[object, ...]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    heard: list[tuple[object, ...]] = field(default_factory=list)
+    unused: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    verdicts: tuple[str, ...] = ()
+
+
+def told(tape: Path, requests: Sequence[bytes], **settings: object) -> Told:
+    """Ask a proxy over one connection, as long as it lasts, then over another."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setenv("GRAPHTAPE_SALT", "x")  # else a tape that has none gets another in each run
+        proxy = stack.enter_context(replaying(tape, **settings))
+        answers = list(_asked(proxy, requests))
+    outcome = proxy.proxy.outcome
+    journal = outcome.session.journal
+    port = proxy.url.rpartition(":")[2].encode()
+    return Told(
+        answers=[_masked(each).replace(port, b"PORT") for each in answers],
+        journal=[_lasting(each, port) for each in journal.entries],
+        counts={str(source): count for source, count in journal.counts.items()},
+        heard=[_lasting(each, port) for each in proxy.entries],
+        unused=outcome.session.unused(),
+        verdicts=tuple(_SECONDS.sub("SOON", each) for each in outcome.verdicts.lines()),
+    )
+
+
+def both(tape: Path, requests: Sequence[bytes], **settings: object) -> tuple[Told, Told]:
+    """Ask a proxy that takes the short cut, and one that doesn't."""
+    shortened = told(tape, requests, **settings)
+    with normal_way():
+        return shortened, told(tape, requests, **settings)
+
+
+def _asked(proxy: Running, requests: Sequence[bytes]) -> Iterator[bytes]:
+    wire = Wire(proxy.url)
+    try:
+        for request in requests:
+            try:
+                answer = wire.ask(request)
+            except ConnectionError:
+                answer = b""
+            if not answer or b"\r\nConnection: close\r\n" in answer:
+                wire.socket.close()
+                wire = Wire(proxy.url)
+            yield answer
+    finally:
+        wire.socket.close()
+
+
+def _masked(answer: bytes) -> bytes:
+    masked = _UNTIL.sub(rb"\1: LATER", _DATE.sub(b"Date: NOW", answer))
+    if b"\r\nGraphtape-Result: replayed\r\n" in answer:
+        return masked
+    return _MOMENT.sub(b"MOMENT", _UUID.sub(b"UUID", masked))
+
+
+def _lasting(entry: object, port: bytes) -> tuple[object, ...]:
+    names = ("number", "method", "url", "status", "source", "interaction", "note")
+    text = tuple(getattr(entry, name) for name in names)
+    return tuple(v.replace(port.decode(), "PORT") if isinstance(v, str) else v for v in text)
