@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from graphtape.core.message import Headers, Request
 from graphtape.core.plan import Replay
 from graphtape.server import express
 from graphtape.server.express import Express
+from graphtape.server.prepared import Prepared
 from proxies import replaying
 from short_cuts import HOST, TOKEN, Wire, asking, counted, get
 from tapes import GRAPH, exchanged, taped
@@ -41,8 +43,12 @@ def expressed(tape: Path, **settings: object) -> Iterator[tuple[Running, Express
         begin(self, *given)  # type: ignore[arg-type] # whatever it is made of
         made.append(self)
 
+    async def nothing(*_: object) -> None:
+        """Make nothing ready ahead: what is counted is what requests do."""
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Express, "__init__", begun)
+        patch.setattr(Express, "prepare", nothing)
         with replaying(tape, **settings) as proxy:
             yield proxy, made[0]
 
@@ -61,8 +67,7 @@ def test_heads_that_never_come_again_are_not_kept(tmp_path: Path) -> None:
     tape = taped(tmp_path, exchanged("GET", ME), exchanged("GET", "/v1.0/users", link))
     heads = [
         get(path, ("traceparent", f"00-{number:032x}-{number:016x}-01"), ("X-Trace", f"{number}"))
-        for number in range(1000)
-        for path in (ME, "/v1.0/users")
+        for number, path in enumerate((ME, "/v1.0/users") * 1000)
     ]
     with expressed(tape) as (proxy, kept), counted() as count, Wire(proxy.url) as wire:
         for head in heads[:2]:
@@ -105,6 +110,27 @@ def test_the_journal_keeps_no_answers(tmp_path: Path) -> None:
         assert kept.held < 50_000 + 101 * 2_000
         statuses = [each.status for each in proxy.proxy.outcome.session.journal.entries]
     assert statuses == [200] * 300
+
+
+def test_answers_are_made_ready_ahead(tmp_path: Path) -> None:
+    tape = taped(
+        tmp_path, *(exchanged("GET", f"/v1.0/users/{n}", f'{{"id": {n}}}') for n in range(300))
+    )
+    made: list[int] = []
+    of = Prepared.of
+
+    def counted_of(*given: object, **named: object) -> Prepared | None:
+        made.append(1)
+        return of(*given, **named)  # type: ignore[arg-type] # whatever it is made of
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Prepared, "of", counted_of)
+        with replaying(tape) as proxy, Wire(proxy.url) as wire:
+            while len(made) < 300:
+                time.sleep(0.01)  # noqa: TID251 - waits for another thread
+            for number in (0, 299):
+                assert wire.ask(get(f"/v1.0/users/{number}")).startswith(b"HTTP/1.1 200 ")
+    assert len(made) == 300
 
 
 # Work is counted in the bytecode that runs, not in time.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.journal import Entry
     from graphtape.core.origin import Upstream
-    from graphtape.core.report import Report
+    from graphtape.core.report import Report, Usage
     from graphtape.server.live_session import LiveSession
     from graphtape.server.outcome import Outcome
     from graphtape.server.visit import Visit
@@ -96,17 +96,21 @@ class Proxy:
 
     def reports(self) -> list[Report]:
         """Tell what each session came to, the default one first; final once it has stopped."""
-        first, *others = (self._report(outcome) for outcome in self.outcomes)
+        from graphtape.core.report import Usage  # noqa: PLC0415 - once it is over
+
+        usage = Usage()
+        first, *others = (self._report(outcome, usage) for outcome in self.outcomes)
         if others and not first.arrived:
             first = replace(first, unused=())  # nobody meant to play it
         return [first, *others]
 
-    def _report(self, outcome: Outcome) -> Report:
+    def _report(self, outcome: Outcome, usage: Usage | None = None) -> Report:
         return report_of(
             outcome,
             now=time.time(),
             fail_on_unused=self.settings.fail_on_unused,
             fail_on=self.settings.fail_on,
+            usage=usage,
         )
 
     @property
@@ -180,7 +184,8 @@ class Proxy:
         )
         if default.play.forwards:
             await self._connect()
-        server = FastServer(partial(handle, gate=self._gate), Express(self._gate))
+        express = Express(self._gate)
+        server = FastServer(partial(handle, gate=self._gate), express)
         # What is in flight is seen to by `_settle`; what is left after it is cut.
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await serve(stack, runner, data, tls=secured.context if secured is not None else None)
@@ -190,6 +195,9 @@ class Proxy:
             secured=secured,
         )
         await serve_once_asked(stack, self._control, control)
+        if default.plain:
+            ahead = asyncio.create_task(express.prepare(default, self.addresses.proxy))
+            stack.callback(ahead.cancel)
 
     def _control(self) -> web.AppRunner:
         from graphtape.server.control import make_control  # noqa: PLC0415 - once it is asked

@@ -6,6 +6,7 @@ Whatever isn't plain goes the usual way: nothing here decides anything that the 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from dataclasses import replace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
     from graphtape.core.recording import Recording
+    from graphtape.core.redaction import Redactor
     from graphtape.core.verdict import Kind
     from graphtape.server.head import Head
     from graphtape.server.live_session import LiveSession
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
 _Ready: TypeAlias = "dict[int, Prepared]"
 
-MOST = 64 * 1024 * 1024
-"""Bytes of heads and answers that are kept ready."""
+MOST = 256 * 1024 * 1024
+"""Bytes of requests and answers that are kept ready."""
 
 LONGEST = 16 * 1024
 """Bytes of a head that is known again."""
@@ -42,29 +44,58 @@ LONGEST = 16 * 1024
 # It is its own decoded form, and no redacted key can equal it unless redaction leaves it alone:
 # keys are made from what is redacted already, and redacting twice is redacting once.
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_PLAIN_TARGET = re.compile(_PLAIN.pattern.encode())
+_LINE = b" HTTP/1.1\r\n"
+_METHOD = b"GET "
 _JUDGED = "/v1.0/devicemanagement/"
 """Below it, what a token allows is looked into."""
 
 _MET = 16_384
-"""Heads that are remembered to have come once."""
+"""Header blocks that are remembered to have come once."""
 
-_OVERHEAD = 1000
+_OVERHEAD = 700
 """Bytes that an answer or a ticket takes besides its texts, roughly."""
+
+_AHEAD = 40
+"""Answers that are made ready between two looks at the network: for about a millisecond."""
+
+
+class _Block:
+    """A header block that has come before, from the request line's version to the empty line.
+
+    Attributes:
+        head: What it says, to a tape of `redactor`.
+        scheme: Of the proxy's own URL.
+        known: By target, what was answered under it.
+    """
+
+    __slots__ = ("head", "known", "redactor", "scheme")
+
+    def __init__(self, head: Head, redactor: Redactor, scheme: str) -> None:
+        self.head = head
+        self.redactor = redactor
+        self.scheme = scheme
+        self.known: dict[bytes, tuple[Ticket, _Ready]] = {}
 
 
 class Express:
-    """Knows again the heads of requests, byte for byte, and what answers them."""
+    """Knows again the heads of requests, and what answers them.
+
+    A client's header block is the same from request to request but for its ids, and the line before
+    it names the target: both have been parsed before, together or with another.
+    """
 
     def __init__(self, gate: Gate) -> None:
         """Know nothing yet."""
         self._gate = gate
-        self._known: dict[bytes, tuple[Ticket, _Ready]] = {}
+        self._blocks: dict[bytes, _Block] = {}
         # With what makes an answer another one: whose it is, whether an id is given back, and,
         # where it holds links, the base they are made for.
         self._prepared: dict[tuple[int, int, bool, str], tuple[Recording, Prepared]] = {}
         self._met: set[int] = set()
         self._heads = HeadReader()
         self._held = 0
+        self._answers = 0
         self._second = 0
         self._date = b""
 
@@ -79,29 +110,50 @@ class Express:
         Args:
             data: One request without a body, nothing before and nothing after.
         """
-        if len(data) > LONGEST:
+        end = data.find(b" ", len(_METHOD))
+        if len(data) > LONGEST or end < 0 or not data.startswith(_METHOD):
             return None
-        caller = b""
-        known = self._known.get(data)
-        if known is None:
-            start = data.find(CALLER_LINE)
+        rest, caller = data[end:], b""
+        block = self._blocks.get(rest)
+        if block is None:
+            start = rest.find(CALLER_LINE)
             if start < 0:
                 return None
             start += len(CALLER_LINE)
-            end = data.find(b"\r\n", start)
-            caller = data[start:end]
-            known = self._known.get(data[:start] + data[end:])
-            if known is None or not CALLER.fullmatch(caller):
+            stop = rest.find(b"\r\n", start)
+            caller = rest[start:stop]
+            block = self._blocks.get(rest[:start] + rest[stop:])
+            if block is None or not CALLER.fullmatch(caller):
                 return None
-        ticket, ready = known
-        return self._answered(ticket, ready, caller) if self._is_open(ticket.live) else None
+        target = data[len(_METHOD) : end]
+        known = block.known.get(target)
+        if known is not None:
+            return self._answered(known[0], known[1], caller)
+        return self._under(block, target, caller) if _PLAIN_TARGET.fullmatch(target) else None
 
-    def _is_open(self, live: LiveSession) -> bool:
-        """Tell whether requests still reach a session; one that is closing may play on a while."""
-        try:
-            return self._gate.sessions.identify(live.play.id) is live
-        except RequestError:
-            return False
+    def _under(self, block: _Block, target: bytes, caller: bytes) -> bytes | None:
+        """Answer a target that is new under its block, and needs no parser to be read."""
+        path = target.decode()
+        found = self._plain_session(path)
+        if found is None:
+            return None
+        live, below = found
+        redactor = live.play.decks[0].recording.redactor
+        head: Head | None = block.head
+        if redactor is not block.redactor:
+            head = self._heads.read(block.head.pairs, redactor)
+        if head is None:
+            return None
+        base = f"{block.scheme}://{head.host}{path.removesuffix(below)}"
+        ticket = self._issue(head, live, below, base)
+        if ticket is None:
+            return None
+        ready: _Ready = {}
+        answer = self._answered(ticket, ready, caller)
+        if answer is not None:
+            self._hold(len(target) + _OVERHEAD)
+            block.known[target] = ticket, ready
+        return answer
 
     def first(self, message: RawRequestMessage, data: bytes | None, scheme: str) -> bytes | None:
         """Answer a request that has been parsed; None where it has to go the usual way.
@@ -111,30 +163,75 @@ class Express:
             data: Its bytes, to know it again by; None where they aren't at hand.
             scheme: Of the proxy's own URL.
         """
-        found = self._plain_session(message)
+        path = message.path
+        found = self._plain_session(path) if message.method == "GET" else None
         if found is None:
             return None
         live, target = found
-        head = self._heads.read(message.raw_headers, live.play.decks[0].recording.redactor)
+        redactor = live.play.decks[0].recording.redactor
+        head = self._heads.read(message.raw_headers, redactor)
         if head is None:
             return None
-        base = f"{scheme}://{head.host}" + message.path[: len(message.path) - len(target)]
+        base = f"{scheme}://{head.host}{path[: len(path) - len(target)]}"
         ticket = self._issue(head, live, target, base)
         if ticket is None:
             return None
         ready: _Ready = {}
         answer = self._answered(ticket, ready, head.caller)
         if answer is not None and data is not None and len(data) <= LONGEST:
-            self._keep(data, head.caller, (ticket, ready))
+            block = self._block(data, path, head, redactor, scheme)
+            if block is not None:
+                raw = path.encode("utf-8", "surrogateescape")
+                self._hold(len(raw) + _OVERHEAD)
+                block.known[raw] = ticket, ready
         return answer
 
-    def _plain_session(self, message: RawRequestMessage) -> tuple[LiveSession, str] | None:
-        """Return the session of a read, and its target there; None where it isn't plain."""
-        path = message.path
-        if message.method != "GET" or not path.startswith("/"):
+    def _block(
+        self, data: bytes, path: str, head: Head, redactor: Redactor, scheme: str
+    ) -> _Block | None:
+        """Return the block of a request; None for one that comes for the first time.
+
+        Many a client never sends a block again.
+        """
+        line = _METHOD + path.encode("utf-8", "surrogateescape")
+        if not data.startswith(line + _LINE):
             return None
+        rest = without_caller(data[len(line) :], head.caller)
+        if rest is None:
+            return None
+        block = self._blocks.get(rest)
+        if block is None and hash(rest) in self._met:
+            block = self._blocks[rest] = _Block(head, redactor, scheme)
+            self._hold(len(rest) + _OVERHEAD)
+        elif block is None:
+            if len(self._met) >= _MET:
+                self._met.clear()
+            self._met.add(hash(rest))
+        return block
+
+    async def prepare(self, live: LiveSession, base: str) -> None:
+        """Make the answers of a session ready ahead, while nobody asks, as far as they may be kept.
+
+        Args:
+            live: Plays one tape.
+            base: The proxy's address, as most clients know it.
+        """
+        recording = live.play.decks[0].recording
+        seen = self._answers
+        for slot in range(recording.playable.size):
+            if slot % _AHEAD == 0:
+                # While somebody asks, what he asks for is made ready anyway.
+                await asyncio.sleep(0.02 if self._answers > seen else 0)
+                seen = self._answers
+                if self._held > MOST // 2 or not live.plain or self._gate.closing.is_set():
+                    return
+            if slot not in recording.playable.parts:
+                self._make(recording, slot, base, called=False)
+
+    def _plain_session(self, path: str) -> tuple[LiveSession, str] | None:
+        """Return the session of a read, and its target there; None where it isn't plain."""
         # A made-up token is a verdict on each request; who adds one looks at each client.
-        if "token" in path.lower() or self._gate.token is not None:
+        if not path.startswith("/") or "token" in path.lower() or self._gate.token is not None:
             return None
         try:
             session, target = split_session(path)
@@ -161,6 +258,7 @@ class Express:
         if ticket.kinds and not live.verdicts.again(ticket.kinds):
             return None
         player.passed(slot, ticket.answers)
+        self._answers += 1
         second = int(time.time())
         if second != self._second:
             self._second, self._date = second, formatdate(second, usegmt=True).encode()
@@ -173,26 +271,11 @@ class Express:
             gate.tell(live, ticket.entry(number, slot, how, milliseconds))
         return data
 
-    def _keep(self, data: bytes, caller: bytes, known: tuple[Ticket, _Ready]) -> None:
-        """Know a request again that has come twice: many a client never sends a head again."""
-        cut = without_caller(data, caller)
-        if cut is None:
-            return
-        name = hash(cut)
-        if name in self._met:
-            if cut not in self._known:
-                self._hold(len(cut) + _OVERHEAD)
-            self._known[cut] = known
-            return
-        if len(self._met) >= _MET:
-            self._met.clear()
-        self._met.add(name)
-
     def _hold(self, size: int) -> None:
         """Count bytes that are kept; forget all where those would be too many."""
         self._held += size
         if self._held > MOST:
-            self._known.clear()
+            self._blocks.clear()
             self._prepared.clear()
             self._held = size
 
@@ -236,30 +319,24 @@ class Express:
         recording = ticket.deck.recording
         if slot in recording.playable.parts:
             return None
-        for base in ("", ticket.base):
-            known = self._prepared.get((id(recording), slot, ticket.called, base))
-            if known is not None and known[0] is recording:
-                prepared = known[1]
-                break
-        else:
-            index = recording.playable.interactions[slot]
-            response = recording.interactions[index].response
-            made = Prepared.of(
-                response,
-                index=index,
-                base=ticket.base,
-                timing=self._gate.timing,
-                called=ticket.called,
-            )
-            if made is None:
-                return None
-            prepared = made
-            self._hold(len(prepared) + _OVERHEAD)
-            base = ticket.base if prepared.linked else ""
-            self._prepared[id(recording), slot, ticket.called, base] = (recording, prepared)
-        if prepared.telling:
+        prepared = self._make(recording, slot, ticket.base, called=ticket.called)
+        if prepared is not None and prepared.telling:
             self._tell_witness(ticket, slot)
-        ticket.statuses[slot] = prepared.status
+        return prepared
+
+    def _make(self, recording: Recording, slot: int, base: str, *, called: bool) -> Prepared | None:
+        for wanted in ("", base):
+            known = self._prepared.get((id(recording), slot, called, wanted))
+            if known is not None and known[0] is recording:
+                return known[1]
+        index = recording.playable.interactions[slot]
+        response = recording.interactions[index].response
+        timing = self._gate.timing
+        prepared = Prepared.of(response, index=index, base=base, timing=timing, called=called)
+        if prepared is not None:
+            self._hold(len(prepared) + _OVERHEAD)
+            where = base if prepared.linked else ""
+            self._prepared[id(recording), slot, called, where] = (recording, prepared)
         return prepared
 
     @staticmethod

@@ -29,10 +29,9 @@ class Ticket:
         url: Graph's, as the client sent it.
         base: The proxy's address as the client knows it, session prefix included.
         called: Whether the client sends an id to be given back.
-        statuses: By slot, of the answers it has been given.
     """
 
-    __slots__ = ("answers", "base", "called", "deck", "kinds", "live", "statuses", "url")
+    __slots__ = ("answers", "base", "called", "deck", "kinds", "live", "url")
 
     def __init__(
         self,
@@ -53,17 +52,18 @@ class Ticket:
         self.url = url
         self.base = base
         self.called = called
-        self.statuses: dict[int, int] = {}
 
     def entry(self, number: int, slot: int, how: How, milliseconds: float) -> Entry:
         """Write a journal's entry of one request."""
+        recording = self.deck.recording
+        index = recording.playable.interactions[slot]
         return Entry(
             number=number,
             method="GET",
             url=self.live.clean.url(self.url),
-            status=self.statuses[slot],
+            status=recording.interactions[index].response.status,
             source=Source.REPLAYED,
-            interaction=self.deck.recording.playable.interactions[slot],
+            interaction=index,
             milliseconds=milliseconds,
             note=aside(how),
         )
