@@ -128,6 +128,7 @@ class Settings(
         control: Where the control API listens, HOST:PORT.
         control_token: That its clients must show; None where only this machine can ask.
         tls: Whether the data port speaks https, with a certificate of the local CA.
+        forward: Whether clients may use the data port as HTTPS_PROXY.
         tls_name: Names and addresses it is reached by, besides loopback and `listen`.
         tls_cert: PEM file of the user's own certificate, in place of the local CA's.
         tls_key: Its key, where it isn't in the same file.
@@ -164,6 +165,7 @@ class Settings(
     control: str = "127.0.0.1:8788"
     control_token: str | None = None
     tls: bool = False
+    forward: bool = False
     tls_name: tuple[str, ...] = ()
     tls_cert: str | None = None
     tls_key: str | None = None
@@ -223,6 +225,8 @@ class Settings(
         Raises:
             UsageError: One isn't known, or its file is wrong.
         """
+        if not self.scenario:
+            return ()
         from graphtape import scenarios  # noqa: PLC0415 - few runs have any
 
         return tuple(scenarios.load(name) for name in self.scenario)

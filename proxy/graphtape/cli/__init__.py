@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import Any
 
@@ -39,7 +40,13 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        command = importlib.import_module(f"graphtape.cli.{cmd_name}").command
+        collects = gc.isenabled()
+        gc.disable()  # loading makes much and no garbage
+        try:
+            command = importlib.import_module(f"graphtape.cli.{cmd_name}").command
+        finally:
+            if collects:
+                gc.enable()
         assert isinstance(command, click.Command)  # noqa: S101 - a module's contract with this one
         return command
 

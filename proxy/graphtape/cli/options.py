@@ -114,6 +114,12 @@ proxying = together(
         "on loopback alone.",
     ),
     option("--tls", is_flag=True, help="https with a certificate of the local CA (graphtape ca)."),
+    option(
+        "--forward",
+        is_flag=True,
+        help="Be the HTTPS_PROXY of clients whose base URL is fixed: Graph and sign-in are "
+        "answered here, with certificates of the local CA.",
+    ),
     listed("--tls-name", metavar="NAME", help="A further name or address clients use; repeatable."),
     option("--tls-cert", metavar="FILE", help="https with your own certificate, a PEM file."),
     option("--tls-key", metavar="FILE", help="Its key, where that is in another file."),

@@ -180,11 +180,19 @@ def environment(
         found[name] = _with_hosts(inherited.get(name, other), direct)
     if addresses.secured is not None:
         found |= addresses.secured.environment
-        if signs_in:
+        if addresses.secured.authority is not None:
+            found |= dict.fromkeys(_proxied(), addresses.proxy)
+            found["NODE_USE_ENV_PROXY"] = "1"  # Node heeds HTTPS_PROXY only then
+        if signs_in and addresses.secured.context is not None:
             from graphtape.core.signin import credentials  # noqa: PLC0415 - few runs need it
 
             found |= credentials(inherited, authority=addresses.proxy)
     return found
+
+
+def _proxied() -> tuple[str, ...]:
+    # Windows' names have no case; elsewhere some clients read the one and some the other.
+    return ("HTTPS_PROXY",) if sys.platform == "win32" else ("HTTPS_PROXY", "https_proxy")
 
 
 def _with_hosts(listed: str, hosts: tuple[str, ...]) -> str:

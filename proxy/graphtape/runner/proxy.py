@@ -67,6 +67,7 @@ class Proxy:
         on_entry: Told of each request that is done; None where nobody listens.
         on_note: Told what the user should know, a line each.
         on_progress: Told how much of a large cassette is loaded of how much.
+        tells_misses: Whether the log warns of misses as they happen.
         addresses: Where it can be reached, once it listens.
         sessions: The open ones.
     """
@@ -79,6 +80,7 @@ class Proxy:
     on_entry: Callable[[Entry], None] | None = None
     on_note: Callable[[str], None] = _note
     on_progress: Callable[[int, int], None] | None = None
+    tells_misses: bool = True
     addresses: Addresses = field(init=False)
     sessions: Sessions = field(init=False)
     _gate: Gate = field(init=False)
@@ -152,6 +154,10 @@ class Proxy:
         records = self.mode is not Mode.NONE if self.records is None else self.records
         check_control_address(Address.parse(settings.control), token)
         secured = secure(settings, say=self.on_note)
+        if settings.forward:
+            from graphtape.server import forward  # noqa: PLC0415 - few runs do
+
+            forward.check_listen_address(Address.parse(settings.listen), records=records)
         bearer = None
         if settings.token_command is not None and records:
             from graphtape.server.local_client import check_listen_address  # noqa: PLC0415
@@ -181,16 +187,29 @@ class Proxy:
             token=bearer,
             timing=self.settings.timing(),
             haste=Haste(fast=self.settings.fast),
+            tells_misses=self.tells_misses,
         )
         if default.play.forwards:
             await self._connect()
+        if secured is not None and secured.authority is not None:
+            from graphtape.server.forward import Gateway  # noqa: PLC0415 - few runs forward
+
+            gateway = Gateway.of(
+                settings,
+                secured.authority,
+                partial(handle, gate=self._gate),
+                own_ports={sock.getsockname()[1] for sock in (data, control)},
+                records=records,
+            )
+            self._gate.forward = await stack.enter_async_context(gateway)
         express = Express(self._gate)
         server = FastServer(partial(handle, gate=self._gate), express)
         # What is in flight is seen to by `_settle`; what is left after it is cut.
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
-        await serve(stack, runner, data, tls=secured.context if secured is not None else None)
+        tls = secured.context if secured is not None else None
+        await serve(stack, runner, data, tls=tls)
         self.addresses = Addresses(
-            proxy=url_of(data, settings.listen, scheme="https" if secured else "http"),
+            proxy=url_of(data, settings.listen, scheme="https" if tls is not None else "http"),
             control=url_of(control, settings.control),
             secured=secured,
         )
@@ -200,7 +219,8 @@ class Proxy:
             stack.callback(ahead.cancel)
 
     def _control(self) -> web.AppRunner:
-        from graphtape.server.control import make_control  # noqa: PLC0415 - once it is asked
+        # Once it is asked.
+        from graphtape.server.control import ControlRunner, make_control  # noqa: PLC0415
 
         app = make_control(
             self.sessions,
@@ -210,7 +230,7 @@ class Proxy:
             report=lambda live: self._report(live.outcome),
         )
         # A slow request of the control port isn't waited for.
-        return web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        return ControlRunner(app, access_log=None, shutdown_timeout=1)
 
     async def __aexit__(
         self,

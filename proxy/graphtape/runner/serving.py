@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import threading
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -45,6 +46,8 @@ async def until_stopped(
                 server.addresses.write(ready)
             on_ready(server.addresses)
             await stop.wait()
+    if ready is not None:
+        forget_own(ready)
 
 
 async def while_running(
@@ -93,7 +96,20 @@ async def _serve_for(
         )
         if ending.code:
             proxy.spoil()
+    if ready is not None:
+        forget_own(ready)
     return ending
+
+
+def forget_own(ready: Path) -> None:
+    """Delete the ready file of a run that stopped, unless it is another run's by now."""
+    try:
+        own = json.loads(ready.read_text(encoding="utf-8"))["pid"] == os.getpid()
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if own:
+        with suppress(OSError):  # the next run looks at the process before it believes the file
+            ready.unlink()
 
 
 def _ready_path(ready_file: str | None) -> Path | None:

@@ -48,6 +48,10 @@ log = logging.getLogger("graphtape")
 
 async def handle(http: BaseRequest, gate: Gate) -> Sent:
     """Answer one request on the data port."""
+    if http.method == "CONNECT":
+        from graphtape.server.forward import connect  # noqa: PLC0415 - few clients ask for tunnels
+
+        return await connect(http, gate)
     began = time.perf_counter()
     try:
         gate.check_open()
@@ -274,11 +278,16 @@ def _assembled(visit: Visit, plan: Assemble) -> tuple[Response, list[str]]:
 def _why(visit: Visit, request: Request, plan: Refuse) -> str:
     from graphtape.core.miss import explain  # noqa: PLC0415 - a run that misses none needs none
 
-    message = visit.session.clean.text(explain(request, plan.misses))
-    if visit.session.first_told(message):
-        log.warning("%s", message)
+    session = visit.session
+    named = None if session is visit.gate.sessions.default else session.play.id
+    message = session.clean.text(explain(request, plan.misses, session=named))
+    whose = f"session {named}: " if named is not None else ""
+    # Where who asks has it as an exception, a failed test or its report, once is enough.
+    level = logging.WARNING if visit.gate.tells_misses else logging.DEBUG
+    if session.first_told(message):
+        log.log(level, "%s%s", whose, message)
     else:
-        log.warning("%s (again)", message.partition("\n")[0])
+        log.log(level, "%s%s (again)", whose, message.partition("\n")[0])
     return message
 
 

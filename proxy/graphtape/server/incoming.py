@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 from graphtape.core import coding
 from graphtape.core.errors import RequestError
 from graphtape.core.message import Headers, Request, is_json, media_type
-from graphtape.core.origin import restore_body, split_session, to_graph
+from graphtape.core.origin import at_host, restore_body, split_session, to_graph
 from graphtape.server.control import is_loopback
+from graphtape.server.protocol import Connection
 from graphtape.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
 
     from aiohttp.web import BaseRequest
+
+    from graphtape.core.origin import Target
+    from graphtape.server.protocol import Standing
 
 OWN_HEADERS = "graphtape-"
 """What begins so is said to the proxy: never forwarded, never recorded."""
@@ -76,10 +80,7 @@ def arrive(
     ]
     options = {n.lower(): v for n, v in pairs if n.lower().startswith(OWN_HEADERS)}
     headers = Headers.of(p for p in pairs if not p[0].lower().startswith(OWN_HEADERS))
-    own = f"{http.scheme}://{_host(http, headers)}"
-    path = http.raw_path
-    named = hosts(split_session(path)[0]) if "/_origin/" in path else ()
-    target = to_graph(path, tape_root=tape_root, own=own, named=named)
+    own, target = _target(http, headers, tape_root, hosts)
     base = own if target.session is None else f"{own}/_session/{target.session}"
     length = headers.get("Content-Length")
     coding_of_transfer = (headers.get("Transfer-Encoding") or "chunked").strip().lower()
@@ -93,7 +94,7 @@ def arrive(
         )
     return Incoming(
         request=Request(method=http.method, url=target.url, headers=headers),
-        session=target.session,
+        session=target.session or _session_of(http),
         base=base,
         off_graph=target.off_graph,
         wire_headers=headers,
@@ -101,6 +102,41 @@ def arrive(
         chunked="chunked" in (headers.get("Transfer-Encoding") or "").lower(),
         options=options,
     )
+
+
+def _target(
+    http: BaseRequest,
+    headers: Headers,
+    tape_root: str,
+    hosts: Callable[[str | None], Collection[str]],
+) -> tuple[str, Target]:
+    """Return the address the client knows the proxy by, and what it asks for there."""
+    path, standing = http.raw_path, standing_of(http)
+    named = hosts(split_session(path)[0] or _session_of(http)) if "/_origin/" in path else ()
+    if standing is None:
+        own = f"{http.scheme}://{_host(http, headers)}"
+        return own, to_graph(path, tape_root=tape_root, own=own, named=named)
+    if standing.refused:
+        raise RequestError(standing.refused, status=403, code="GraphtapeWrongCloud")
+    from graphtape.core.signin import is_sign_in_place  # noqa: PLC0415 - few clients ask for tunnels
+
+    target = at_host(path, host=standing.host, named=named)
+    if target.off_graph and is_sign_in_place(target.url):
+        # At home there, and to be forwarded as it stands where sign-in is.
+        target = replace(target, off_graph=False)
+    return f"https://{standing.host}", target
+
+
+def standing_of(http: BaseRequest) -> Standing | None:
+    """Return what the connection of a request stands for; None for the proxy itself."""
+    protocol = http.protocol
+    return protocol.standing if isinstance(protocol, Connection) else None
+
+
+def _session_of(http: BaseRequest) -> str | None:
+    """Return the session that was named as the connection began."""
+    standing = standing_of(http)
+    return None if standing is None else standing.session
 
 
 def _host(http: BaseRequest, headers: Headers) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError, UsageError
 from graphtape.server.control import is_loopback
+from graphtape.server.incoming import standing_of
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
@@ -41,7 +42,8 @@ def check_client(http: BaseRequest) -> None:
             rebinding ends in such a Host.
     """
     hosts = http.headers.getall("Host", [])
-    if len(hosts) != 1 or not is_loopback(hosts[0]):
+    # Inside a tunnel the host is Graph's: who reaches the port at all was looked at before.
+    if standing_of(http) is None and (len(hosts) != 1 or not is_loopback(hosts[0])):
         raise _refused(f"Host {', '.join(hosts)[:80]!r} is no loopback address")
     origin = http.headers.get("Origin")
     if origin is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from graphtape.core.message import Request
 from graphtape.server.errors import own_error
-from graphtape.server.upstream import MAX_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,13 +19,82 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("graphtape")
 
+MAX_LINE = 64 * 1024
+"""Bytes of a request or header line: nextLinks and tokens outgrow aiohttp's 8,190."""
+
 _ADVICE = "send plain HTTP/1.1, each header line under 64 KiB"
 
 
-class Connection(web.RequestHandler):
-    """One connection."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Which host a connection stands for: a client means to speak to it, through a tunnel.
 
-    __slots__ = ()
+    Attributes:
+        host: One of Graph's, or one that people sign in at.
+        session: The id that the client gave as it asked for the tunnel, or None.
+        refused: Why no request is served there; empty where they are.
+    """
+
+    host: str
+    session: str | None = None
+    refused: str = ""
+
+
+class Connection(web.RequestHandler):
+    """One connection.
+
+    Attributes:
+        standing: What it stands for; None for the proxy itself.
+    """
+
+    __slots__ = ("_ended", "standing")
+
+    standing: Standing | None
+    _ended: bool
+
+    def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio's own signature
+        """Keep the way back open to a client that ends its half while it waits for a tunnel."""
+        self._ended = self._upgraded and self._asks_for_tunnel()
+        return self._ended
+
+    def _asks_for_tunnel(self) -> bool:
+        """Tell whether what changes the protocol is CONNECT; a request on its way may be."""
+        if self._current_request is not None:
+            return self._current_request.method == "CONNECT"
+        methods = [getattr(message, "method", "") for message, _ in self._messages]
+        return not methods or "CONNECT" in methods
+
+    def surrender(self) -> tuple[asyncio.Transport, bytes, bool]:
+        """Give the transport away while a request is served; this connection is over.
+
+        Returns:
+            It, the bytes that came behind the request, and whether the client sends no more.
+
+        Raises:
+            ConnectionResetError: The client has left.
+        """
+        transport, request = self.transport, self._current_request
+        if transport is None or request is None:
+            raise ConnectionResetError("the client left")
+        # Where the parser leaves them: aiohttp's in C keeps off what follows a CONNECT, the one in
+        # Python takes it for a body.
+        tail = self._message_tail + request.content.read_nowait()
+        self.transport = None  # or it would be closed
+        self.connection_lost(None)
+        return transport, tail, self._ended
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's own
+        """End at once, whatever the client does.
+
+        Over TLS a close waits for the client's goodbye. One that keeps its connection idle doesn't
+        say it, and the loop would be closed over an open transport: a ResourceWarning, and where
+        those are errors, uvloop never comes back from it.
+        """
+        transport: asyncio.Transport | None = self.transport
+        await super().shutdown(timeout)
+        if transport is not None and transport.get_extra_info("ssl_object") is not None:
+            await asyncio.sleep(0)  # our goodbye goes out
+            transport.abort()
 
     def handle_error(
         self,
@@ -63,7 +132,11 @@ class DataServer(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection: no access log, bodies as they come."""
-        return self._connection(
+        return self.connection(None)
+
+    def connection(self, standing: Standing | None) -> Connection:
+        """Return the protocol of a new connection, and say what it stands for."""
+        connection = self._connection(
             self,
             loop=self._own_loop,
             access_log=None,  # type: ignore[arg-type] # what web.Server itself documents
@@ -71,3 +144,6 @@ class DataServer(web.Server):
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
         )
+        connection.standing = standing
+        connection._ended = False  # noqa: SLF001 - of this module; aiohttp makes it
+        return connection

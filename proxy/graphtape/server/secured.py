@@ -14,21 +14,26 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
+    from graphtape.server.tls import Authority
     from graphtape.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secured:
-    """A port that speaks TLS.
+    """What there is of TLS.
 
     Attributes:
-        context: Of the port.
+        context: Of the port; None where it speaks plain http, and only tunnels that end here are
+            secured.
+        authority: The local CA where tunnels end here, permitted to sign for their hosts; else
+            None.
         certificate: The local CA's, by which clients verify it; None where the user's own
             certificate is served.
         environment: Variables by which programs that are run trust it.
     """
 
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None
+    authority: Authority | None = None
     certificate: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,17 +51,26 @@ def secure(settings: Settings, *, say: Callable[[str], None]) -> Secured | None:
     if own is None and not settings.tls:
         if settings.tls_name:
             raise UsageError("--tls-name is for --tls: give --tls too")
-        return None
+        if not settings.forward:
+            return None
     # Only here: it takes longer to load than all the rest.
+    from graphtape.server.forward import FORWARD_HOSTS  # noqa: PLC0415
     from graphtape.server.tls import Authority, own_context  # noqa: PLC0415
 
+    context = None
     if own is not None:
         context = own_context(Path(own), Path(key) if key is not None else None, say=say)
-        return Secured(context=context)
+        if not settings.forward:
+            return Secured(context=context)
     authority = Authority.open(say=say)
-    names = (Address.parse(settings.listen).host, *settings.tls_name)
+    if settings.forward:
+        authority.permit(FORWARD_HOSTS)
+    if own is None and settings.tls:
+        names = (Address.parse(settings.listen).host, *settings.tls_name)
+        context = authority.server_context(names)
     return Secured(
-        context=authority.server_context(names),
+        context=context,
+        authority=authority if settings.forward else None,
         certificate=authority.certificate,
         environment=authority.environment(os.environ),
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from graphtape.core.message import Request, Response
     from graphtape.core.origin import Upstream
     from graphtape.core.verdict import Kind
+    from graphtape.server.forward import Gateway
     from graphtape.server.incoming import Incoming
     from graphtape.server.live_session import LiveSession
     from graphtape.server.plain_record import Desks, PlainRead
@@ -50,10 +51,12 @@ class Gate:
         events: Tells those who listen on the control port.
         record_signin: Whether sign-in at the real authority is recorded.
         token: Gives the token that is added to what is forwarded; None adds none.
+        forward: Answers CONNECT; None where the proxy is no forward proxy.
         timing: What becomes of the times of recorded and injected answers.
         haste: Whether injected waits are real.
         desks: Know the plainest reads again, where reads are forwarded.
         visits: The requests in flight.
+        tells_misses: Whether misses are warned of in the log as they happen.
         closing: Set once no more are let in.
     """
 
@@ -65,10 +68,12 @@ class Gate:
     events: Events = field(default_factory=Events)
     record_signin: bool = False
     token: TokenCommand | None = None
+    forward: Gateway | None = None
     timing: Timing = field(default_factory=Timing)
     haste: Haste = field(default_factory=Haste)
     desks: Desks | None = None
     visits: set[Visit] = field(default_factory=set)
+    tells_misses: bool = True
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graphtape.core.message import Headers, Response
@@ -15,6 +15,7 @@ SECRETS = (b"password=not-a-real-one", b"Bearer not-a-real-token-0123456789", b"
 
 def in_pieces(body: bytes, cuts: list[int]) -> bytes:
     opaque = Redactor(salt="s").opaque(body, TYPED, answer=True)
+    assume(opaque is not None)  # else it looks like text, and is never taken in pieces
     assert opaque is not None
     ends = [*sorted(min(cut, len(body)) for cut in cuts), len(body)]
     starts = [0, *ends]

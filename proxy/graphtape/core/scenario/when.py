@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from graphtape.core.body import pairs_of, unplus
-from graphtape.core.graph import is_sign_in, last_segment, local_name
+from graphtape.core.graph import last_segment, local_name
 from graphtape.core.path_template import PathTemplate, below_version
 from graphtape.core.scenario.json_path import JsonPath
 
@@ -46,9 +46,11 @@ class Ask:
     @classmethod
     def of(cls, request: Request, *, session: str) -> Ask:
         """Take a request apart; one whose URL is none has no path and no action."""
+        from graphtape.core.signin import is_sign_in_place  # noqa: PLC0415 - few runs have rules
+
         try:
             split, action = urlsplit(request.url), last_segment(request.url)
-            sign_in = is_sign_in(request.url)
+            sign_in = is_sign_in_place(request.url)
         except ValueError:  # a host no URL can have, in a part of a batch
             split, action, sign_in = urlsplit(""), "", False
         path = below_version(split.path)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 from graphtape.core.graph import path_of
-from graphtape.core.origin import CLOUDS, GRAPH_ROOTS, origin_of
+from graphtape.core.origin import GRAPH_ROOTS, LOGIN_HOSTS, origin_of
 
 
 class Endpoint(enum.StrEnum):
@@ -52,19 +52,7 @@ _SHAPES = tuple(
     )
 )
 _OF_AZURE = frozenset({Endpoint.SUBSCRIPTIONS, Endpoint.TENANTS})
-_LOGINS = frozenset(
-    {cloud.login for cloud in CLOUDS}
-    | {
-        f"https://{host}"
-        for host in (
-            "login.microsoft.com",
-            "login.partner.microsoftonline.cn",
-            "login.usgovcloudapi.net",
-            "login.windows.net",
-            "sts.windows.net",
-        )
-    }
-)
+_LOGINS = frozenset(f"https://{host}" for host in LOGIN_HOSTS)
 MANAGEMENT = {
     "global": "https://management.azure.com",
     "usgov": "https://management.usgovcloudapi.net",
