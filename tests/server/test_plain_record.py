@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphtape.core.plan import Mode
+from graphtape.settings import Redaction
 from graphtape.tape.store import open_cassette
 from plain_records import both, counted, recorded
 from proxies import AUTH, OK, RawServer, proxied, recording
@@ -109,7 +110,8 @@ OPTIONS: tuple[dict[str, object], ...] = (
     {"fsync": True},
     {"max_body": 20},
     {"keep_identities": True},
-    {"redact": {"headers": ["x-odd"], "fields": ["displayName"]}},
+    {"redaction": Redaction(headers=("x-odd",), fields=("displayName",), personal=True)},
+    {"redaction": Redaction(patterns=("b1d9b4a2-[0-9a-f-]*2",))},
 )
 
 
@@ -144,7 +146,7 @@ def _answers(draw: st.DrawFn) -> bytes:
         return b"HTTP/1.1 204 No Content\r\n\r\n"
     fields = draw(st.lists(st.sampled_from(ANSWER_FIELDS), max_size=4, unique_by=lambda f: f[0]))
     return answered(
-        draw(st.sampled_from(BODIES)),
+        draw(st.sampled_from(BODIES[:-1])),
         *draw(st.sampled_from([[JSON]] * 5 + [[TEXT], [], [("content-type", "x; a")]])),
         *fields,
         status=status,
@@ -179,7 +181,7 @@ def _in_turn(answers: Sequence[bytes]) -> Callable[[bytes], bytes]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(
     answers=st.lists(_answers(), min_size=1, max_size=5),
@@ -287,30 +289,41 @@ def test_a_body_in_two_pieces_goes_on_in_the_usual_way(tmp_path: Path) -> None:
             answer = wire.ask(get(ME))
         thread.join(10)
     assert answer.endswith(b'xxx"}')
-    assert open_cassette(tmp_path / "t.yaml").interactions[0].response.body == whole[-3012:]
+    assert (
+        open_cassette(tmp_path / "t.yaml").interactions[0].response.body
+        == whole.partition(b"\r\n\r\n")[2]
+    )
 
 
 def test_a_connection_is_used_again_and_one_that_upstream_has_closed_is_not(
     tmp_path: Path,
 ) -> None:
-    with RawServer() as graph, recording(tmp_path / "t.yaml", upstream=graph.url) as proxy:
-        with Wire(proxy.url) as wire:
-            for _ in range(5):
-                assert wire.ask(get(ME)).startswith(b"HTTP/1.1 200")
-            assert graph.connections == 1
-            graph.close_after = True  # after the next answer, without a word
-            for _ in range(4):
-                assert wire.ask(get(ME)).startswith(b"HTTP/1.1 200")
+    with (
+        RawServer() as graph,
+        recording(tmp_path / "t.yaml", upstream=graph.url) as proxy,
+        Wire(proxy.url) as wire,
+    ):
+        for _ in range(5):
+            assert wire.ask(get(ME)).startswith(b"HTTP/1.1 200")
+        assert graph.connections == 1
+        graph.close_after = True  # after the next answer, without a word
+        for _ in range(4):
+            assert wire.ask(get(ME)).startswith(b"HTTP/1.1 200")
     assert len(open_cassette(tmp_path / "t.yaml").interactions) == 9
 
 
-def test_an_upstream_that_is_gone_is_told_and_recorded_by_nobody(tmp_path: Path) -> None:
-    def cut(_: bytes) -> bytes:
-        return b"HTTP/1.1 200 OK\r\nContent-Length: 9"
-
-    plain, usual = both(tmp_path, [get(ME)], cut)
-    assert plain.journal[0][3] == usual.journal[0][3]
-    assert plain.tape == usual.tape == ()
+def test_an_answer_that_upstream_cuts_short_is_an_error_and_not_on_the_tape(
+    tmp_path: Path,
+) -> None:
+    tape, head = tmp_path / "t.yaml", b"HTTP/1.1 200 OK\r\nContent-Length: 9"
+    with (
+        RawServer(lambda _: head, close_after=True) as graph,
+        recording(tape, upstream=graph.url) as proxy,
+        Wire(proxy.url) as wire,
+    ):
+        assert b"GraphtapeUpstreamLost" in wire.ask(get(ME))
+    assert proxy.entries[0].source == "refused"
+    assert not tape.exists()
 
 
 def test_places_on_tape_are_those_of_arrival(tmp_path: Path) -> None:
@@ -322,14 +335,18 @@ def test_places_on_tape_are_those_of_arrival(tmp_path: Path) -> None:
         return answered(b"{}", JSON)
 
     tape = tmp_path / "t.yaml"
-    with RawServer(answer) as graph, recording(tape, upstream=graph.url) as proxy:
-        with Wire(proxy.url) as slow, Wire(proxy.url) as fast:
-            slow.send(get("/v1.0/slow"))
-            while not graph.requests:
-                pass
-            answers = fast.ask(get("/v1.0/fast"))
-            go.set()
-            answers += slow.answer()
+    with (
+        RawServer(answer) as graph,
+        recording(tape, upstream=graph.url) as proxy,
+        Wire(proxy.url) as slow,
+        Wire(proxy.url) as fast,
+    ):
+        slow.send(get("/v1.0/slow"))
+        while not graph.requests:
+            pass
+        answers = fast.ask(get("/v1.0/fast"))
+        go.set()
+        answers += slow.answer()
     assert [each.request.url[-4:] for each in open_cassette(tape).interactions] == ["slow", "fast"]
     assert answers.index(b"Graphtape-Interaction: 1") < answers.index(b"Graphtape-Interaction: 0")
 
@@ -339,10 +356,13 @@ def test_requests_at_once_are_answered_in_their_order(tmp_path: Path) -> None:
         return answered(b'{"id": "%b"}' % request.split(b" ")[1], JSON)
 
     tape = tmp_path / "t.yaml"
-    with RawServer(answer) as graph, recording(tape, upstream=graph.url) as proxy:
-        with Wire(proxy.url) as wire:
-            wire.send(b"".join(get(f"/v1.0/{number}") for number in range(20)))
-            answers = [wire.answer() for _ in range(20)]
+    with (
+        RawServer(answer) as graph,
+        recording(tape, upstream=graph.url) as proxy,
+        Wire(proxy.url) as wire,
+    ):
+        wire.send(b"".join(get(f"/v1.0/{number}") for number in range(20)))
+        answers = [wire.answer() for _ in range(20)]
     for number, each in enumerate(answers):
         assert b'{"id": "/v1.0/%d"}' % number in each
     assert len(open_cassette(tape).interactions) == 20
@@ -398,30 +418,34 @@ def test_a_rule_that_is_set_while_upstream_is_asked_bends_the_answer(tmp_path: P
         assert go.wait(10)
         return answered(body, JSON)
 
-    with RawServer(answer) as graph, recording(tmp_path / "t.yaml", upstream=graph.url) as proxy:
-        with Wire(proxy.url) as wire:
-            wire.send(get("/beta/deviceManagement/chromeOSOnboardingSettings/1"))
-            assert asked.wait(10)
-            url = f"{proxy.control}/sessions/default/scenario"
-            requests.put(url, json={"status": "failed"}, timeout=10).raise_for_status()
-            go.set()
-            assert b'"failed"' in wire.answer()
+    with (
+        RawServer(answer) as graph,
+        recording(tmp_path / "t.yaml", upstream=graph.url) as proxy,
+        Wire(proxy.url) as wire,
+    ):
+        wire.send(get("/beta/deviceManagement/chromeOSOnboardingSettings/1"))
+        assert asked.wait(10)
+        url = f"{proxy.control}/sessions/default/scenario"
+        requests.put(url, json={"status": "failed"}, timeout=10).raise_for_status()
+        go.set()
+        assert b'"failed"' in wire.answer()
     assert open_cassette(tmp_path / "t.yaml").interactions[0].response.body == body
 
 
 def test_sessions_record_plain_reads_into_their_own_tapes(tmp_path: Path) -> None:
-    with RawServer() as graph, counted() as count:
-        with (
-            proxied(tmp_path / "t.yaml", mode=Mode.ALL, upstream=graph.url) as proxy,
-            Wire(proxy.url) as wire,
-        ):
-            proxy.proxy.sessions.folder = None
-            wish = {"id": "a", "cassettes": str(tmp_path / "a.yaml"), "mode": "all"}
-            requests.post(f"{proxy.control}/sessions", json=wish, timeout=10).raise_for_status()
-            wire.ask(get(ME))
-            wire.ask(get(f"/_session/a{ME}"))
-            requests.delete(f"{proxy.control}/sessions/a", timeout=10).raise_for_status()
-            assert b"GraphtapeUnknownSession" in wire.ask(get(f"/_session/a{ME}"))
+    with (
+        counted() as count,
+        RawServer() as graph,
+        proxied(tmp_path / "t.yaml", mode=Mode.ALL, upstream=graph.url) as proxy,
+        Wire(proxy.url) as wire,
+    ):
+        proxy.proxy.sessions.folder = None
+        wish = {"id": "a", "cassettes": str(tmp_path / "a.yaml"), "mode": "all"}
+        requests.post(f"{proxy.control}/sessions", json=wish, timeout=10).raise_for_status()
+        wire.ask(get(ME))
+        wire.ask(get(f"/_session/a{ME}"))
+        requests.delete(f"{proxy.control}/sessions/a", timeout=10).raise_for_status()
+        assert b"GraphtapeUnknownSession" in wire.ask(get(f"/_session/a{ME}"))
     assert count.answers == 2
     for name in ("t", "a"):
         assert len(open_cassette(tmp_path / f"{name}.yaml").interactions) == 1
@@ -447,12 +471,15 @@ def test_what_cannot_be_written_is_answered_and_lost_loudly(
 
 
 def test_a_session_of_the_requests_library_is_recorded(tmp_path: Path) -> None:
-    with RawServer() as graph, counted() as count:
-        with recording(tmp_path / "t.yaml", upstream=graph.url) as proxy:
-            with requests.Session() as session:
-                for number in range(3):
-                    got = session.get(f"{proxy.url}/v1.0/{number}", headers=AUTH, timeout=10)
-                    assert got.json() == {}
+    with (
+        counted() as count,
+        RawServer() as graph,
+        recording(tmp_path / "t.yaml", upstream=graph.url) as proxy,
+        requests.Session() as session,
+    ):
+        for number in range(3):
+            got = session.get(f"{proxy.url}/v1.0/{number}", headers=AUTH, timeout=10)
+            assert got.json() == {}
     assert count.answers == 3
 
 

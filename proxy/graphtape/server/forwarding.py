@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11
@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from graphtape.core.plan import Cue, Forward
     from graphtape.server.relay import Relayed
     from graphtape.server.upstream import UpstreamClient
+    from graphtape.server.upstream_answer import UpstreamAnswer
     from graphtape.server.visit import Visit
     from graphtape.tape.recorder import Recorder
     from graphtape.tape.spool import Spool
 
 log = logging.getLogger("graphtape")
+
+LEFT = "the client left before its answer was whole; it is on the tape"
 
 
 async def forward(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
@@ -70,8 +73,7 @@ async def forward(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
         if passage.cut_short and visit.http.transport is None:
             # The client left in the middle of its upload: it is what broke the way up.
             raise ConnectionAbortedError from exc
-        log.error("%s", visit.session.clean.text(str(exc)))  # noqa: TRY400 - one line says what to do; a traceback would hide it
-        return await _failed(visit, exc)
+        return await failed(visit, exc)
     finally:
         recorder.drop(place)
 
@@ -94,6 +96,23 @@ def _leave_graph(visit: Visit) -> None:
     own = ("Authorization", "Cookie")
     incoming.wire_headers = incoming.wire_headers.without(*own)
     incoming.request = replace(incoming.request, headers=incoming.request.headers.without(*own))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passed:
+    """An answer that has gone out, as far as the client took it.
+
+    Attributes:
+        index: Of its interaction, if it is on the tape.
+        note: Why it isn't; empty where it is.
+        whole: Whether the client was there to its end.
+    """
+
+    outgoing: Outgoing
+    index: int
+    note: str
+    whole: bool
+    last_byte: LastByte
 
 
 class Passage:
@@ -132,46 +151,59 @@ class Passage:
         Raises:
             UpstreamError: There is no whole answer.
         """
+        url = self._visit.gate.upstream.address(self._visit.request.url)
+        async with self._client.send(self._visit.incoming, url, self._body_up()) as found:
+            passed = await self._passed(found)
+        return self._told(passed)
+
+    async def give(self, found: UpstreamAnswer) -> Sent:
+        """Do the same with what upstream has been asked already."""
+        return self._told(await self._passed(found))
+
+    async def _passed(self, found: UpstreamAnswer) -> _Passed:
+        relayed = await self._relay().ready(found)
+        index = self._recorder.index(self._place)
+        outgoing = _marked(relayed.outgoing, index)
+        if isinstance(outgoing.body, bytes) and self._delivery is PLAIN:
+            last_byte = _held(self._visit.http, outgoing, outgoing.body)
+            note = await self._remember(relayed)
+            whole = await last_byte()
+        else:
+            async with self._visit.responding(outgoing, self._delivery) as last_byte:
+                note = await self._remember(relayed)
+                whole = await last_byte()
+        return _Passed(outgoing=outgoing, index=index, note=note, whole=whole, last_byte=last_byte)
+
+    def _told(self, passed: _Passed) -> Sent:
+        """Tell witness and journal of an answer that has gone out."""
+        visit, outgoing, note = self._visit, passed.outgoing, passed.note
+        kept = not note
+        visit.witnessed(_sent(outgoing) if passed.whole else None)
+        if not passed.whole and self._delivery.fault is None:
+            note = note or LEFT
+        why = self._delivery.why
+        visit.journal(
+            outgoing.status,
+            Source.RECORDED if kept else Source.PASSED,
+            index=passed.index if kept else None,
+            note=f"{note}; {why}" if note and why else note or why,
+        )
+        return passed.last_byte.sent(outgoing.status)
+
+    def _relay(self) -> Relay:
         visit = self._visit
-        incoming, gate = visit.incoming, visit.gate
-        asked = incoming.request.url
-        url = gate.upstream.address(asked)
+        gate, asked = visit.gate, visit.request.url
         at_home = asked.startswith(f"{gate.upstream.tape_root}/") or not off_graph_origin(asked)
-        way = Relay(
-            method=incoming.request.method,
+        return Relay(
+            method=visit.request.method,
             url=None if at_home else asked,
             upstream=gate.upstream,
-            base=incoming.base,
+            base=visit.incoming.base,
             bend=self._bend,
             name=visit.session.named.update,
             limit=gate.max_body,
             spool=self._spool_answer,
         )
-        async with self._client.send(incoming, url, self._body_up()) as found:
-            relayed = await way.ready(found)
-            index = self._recorder.index(self._place)
-            outgoing = _marked(relayed.outgoing, index)
-            if isinstance(outgoing.body, bytes) and self._delivery is PLAIN:
-                last_byte = _held(visit.http, outgoing, outgoing.body)
-                note = await self._remember(relayed)
-                whole = await last_byte()
-            else:
-                async with visit.responding(outgoing, self._delivery) as last_byte:
-                    note = await self._remember(relayed)
-                    whole = await last_byte()
-        kept = not note
-        visit.witnessed(_sent(outgoing) if whole else None)
-        if not whole and self._delivery.fault is None:
-            note = note or "the client left before its answer was whole; it is on the tape"
-        why = self._delivery.why
-        source = Source.RECORDED if kept else Source.PASSED
-        visit.journal(
-            outgoing.status,
-            source,
-            index=index if kept else None,
-            note=f"{note}; {why}" if note and why else note or why,
-        )
-        return last_byte.sent(outgoing.status)
 
     def _body_up(self) -> AsyncIterator[bytes] | bytes:
         """Return the body to forward; a copy is kept of what still arrives."""
@@ -217,9 +249,9 @@ class Passage:
         asked, answer = self._asked(), relayed.answer()
         recorder, request = self._recorder, self._visit.request
         if isinstance(asked, Untaped):
-            return recorder.lose(request, f"the request's body {asked.why}")
+            return recorder.lose(request.method, request.url, f"the request's body {asked.why}")
         if isinstance(answer, Untaped):
-            return recorder.lose(request, f"the answer's body {answer.why}")
+            return recorder.lose(request.method, request.url, f"the answer's body {answer.why}")
         return await recorder.keep(self._place, _for_tape(asked), answer, spool=self._spool)
 
 
@@ -277,7 +309,10 @@ def _sent(outgoing: Outgoing) -> Response:
     )
 
 
-async def _failed(visit: Visit, exc: UpstreamError) -> Sent:
+async def failed(visit: Visit, exc: UpstreamError) -> Sent:
+    """Answer a request that upstream gives no whole answer to."""
+    # One line says what to do; a traceback would hide it.
+    log.error("%s", visit.session.clean.text(str(exc)))
     if not visit.http.writer.output_size:
         return await visit.error(exc.code, str(exc), status=exc.status)
     # The head is out: only a broken connection can still say that the body isn't whole.

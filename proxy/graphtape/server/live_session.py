@@ -72,10 +72,13 @@ class LiveSession:
 
     def __post_init__(self) -> None:
         """Begin to watch."""
-        self.witness = Witness(self.clean.url, options=self.options, bearing=self.bearing)
+        self.witness = Witness(self._clean_url, options=self.options, bearing=self.bearing)
         recordings = [deck.recording for deck in self.play.decks]
         self.taped = frozenset().union(*(each.origins for each in recordings))
         self.outcome = Outcome(session=self.play, played=self.played, verdicts=Tally())
+
+    def _clean_url(self, url: str) -> str:
+        return self.clean.url(url)  # by the redactor of now
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
@@ -134,6 +137,7 @@ class LiveSession:
 
     def _save(self, recorder: Recorder, *, well: bool) -> None:
         outcome = self.outcome
+        outcome.path = recorder.path
         try:
             outcome.saved = recorder.save(well=well)
         except CassetteError as exc:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core import coding
-from graphtape.core.message import Response, is_json, media_type
+from graphtape.core.message import Headers, Response, is_json, media_type
 from graphtape.core.origin import Links, resolved, to_tape
 from graphtape.server.answer import Outgoing, bodyless
 from graphtape.server.tee import Tee, Untaped, too_large
@@ -15,7 +15,6 @@ from graphtape.tape.spool import Spooled
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from graphtape.core.message import Headers
     from graphtape.core.origin import Upstream
     from graphtape.server.upstream_answer import UpstreamAnswer
 
@@ -152,8 +151,13 @@ def decoded(status: int, reason: str, headers: Headers, body: bytes) -> Response
 
 
 def _with_coding(headers: Headers, wire: Headers) -> Headers:
-    encoding = wire.get("Content-Encoding")
-    return headers if encoding is None else headers.set("Content-Encoding", encoding)
+    """Put the coding back where it stood."""
+    if "Content-Encoding" in headers:
+        return headers
+    for at, pair in enumerate(wire.pairs):
+        if pair[0].lower() == "content-encoding":
+            return Headers((*headers.pairs[:at], pair, *headers.pairs[at:]))
+    return headers
 
 
 async def _read(chunks: AsyncIterator[bytes], *, limit: int) -> tuple[bytes, bool]:

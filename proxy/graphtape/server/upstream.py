@@ -17,10 +17,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from graphtape.core.errors import UsageError
-from graphtape.server import plain_read
 from graphtape.server.corporate import CorporateProxies
 from graphtape.server.fault import SentOnceError, proxy_error, translated
-from graphtape.server.plain_read import Read, Road
+from graphtape.server.plain_read import Read, Way
+from graphtape.server.protocol import MAX_LINE
+from graphtape.server.road import FITS, Road
 from graphtape.server.upstream_answer import (
     OWN_OF_REQUEST,
     UpstreamAnswer,
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientResponse
 
     from graphtape.server.incoming import Incoming
-
-MAX_LINE = 64 * 1024
-"""Bytes of a request or header line: nextLinks and tokens outgrow aiohttp's 8,190."""
 
 _AT_ONCE = 256 * 1024
 
@@ -124,8 +122,15 @@ class UpstreamClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._close_roads()
         await self._reads.close()
         await self._writes.close()
+
+    def _close_roads(self) -> None:
+        for road in self._roads.values():
+            if road is not None:
+                road.close()
+        self._roads.clear()
 
     def _session(
         self, connector: TCPConnector, *middlewares: aiohttp.ClientMiddlewareType
@@ -156,12 +161,23 @@ class UpstreamClient:
             UpstreamError: Upstream can't be reached, or is lost before its answer is whole.
         """
         plain = not body and not incoming.chunked and incoming.length is None
-        if plain and incoming.request.method in _READS and plain_read.FITS:
-            found = _PLAIN_URL.fullmatch(url)
-            road = self._road(found[1]) if found is not None else None
-            if found is not None and road is not None:
-                return Read(incoming, road, origin=found[1], target=found[2] or "/")
+        if plain and incoming.request.method in _READS:
+            way = self.plain_way(url)
+            if way is not None:
+                return Read(incoming, way)
         return self._send(incoming, url, body)
+
+    def plain_way(self, url: str) -> Way | None:
+        """Return the way of a read without a body; None where it takes more than that.
+
+        Raises:
+            UpstreamError: Its host is none.
+        """
+        found = _PLAIN_URL.fullmatch(url) if FITS else None
+        road = self._road(found[1]) if found is not None else None
+        if found is None or road is None:
+            return None
+        return Way(road=road, origin=found[1], target=found[2] or "/")
 
     def _road(self, origin: str) -> Road | None:
         """Return the way to an origin; None where a corporate proxy stands on it."""
@@ -180,7 +196,7 @@ class UpstreamClient:
                 max_line=MAX_LINE,
             )
         if len(self._roads) >= _MOST_ROADS:
-            self._roads.clear()
+            self._close_roads()
         self._roads[origin] = road
         return road
 

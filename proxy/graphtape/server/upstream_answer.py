@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from yarl import URL
 
-    from graphtape.server.plain_read import Reply
+    from graphtape.server.road import Reply
 
 _LIVENESS = 0.5
 """Seconds between two looks at whether the connection of a body is still there."""
