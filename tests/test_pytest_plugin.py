@@ -205,6 +205,7 @@ def test_it(graphtape):
     result = run(pytester, "--show-capture=all")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E * assert 599 == 200", "*- graphtape -*", "1 miss"])
+    assert result.stdout.str().count("Nothing recorded answers GET /v1.0/me") == 1
 
 
 @pytest.mark.usefixtures("tape")
@@ -315,6 +316,8 @@ def test_misuse_is_an_error_that_names_what_to_fix(
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"graphtape: {says}"])
     assert "Traceback" not in result.stdout.str()
+    assert "During handling" not in result.stdout.str()
+    assert "raise " not in result.stdout.str()
 
 
 def test_a_cassette_that_is_missing_names_path_marker_and_command(
@@ -331,6 +334,7 @@ def test_a_cassette_that_is_missing_names_path_marker_and_command(
         [
             "graphtape: no cassette cassettes/test_it/TestA.test_it[[]a-b- c].yaml (the test's*",
             "To record it: pytest 'test_it.py::TestA::test_it[[]a/b: c]' --graphtape-mode=once*",
+            "A test that sends no requests needs no cassette: *",
         ]
     )
 

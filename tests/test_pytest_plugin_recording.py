@@ -39,6 +39,32 @@ def test_it(graphtape):
     assert count(pytester, "test_it/test_it.yaml") == 1
 
 
+def test_a_test_that_records_nothing_is_warned_of(pytester: pytest.Pytester) -> None:
+    cassette(pytester.path / "cassettes" / "d.yaml", disconnected())
+    pytester.makepyfile(
+        test_it=HEAD
+        + """
+def test_silent(graphtape):
+    pass
+
+@pytest.mark.graphtape("d")
+def test_silent_with_a_cassette(graphtape):
+    pass
+
+def test_failing(graphtape):
+    assert 0
+"""
+    )
+    result = run(pytester, "--graphtape-mode=once", SANDBOX)
+    result.assert_outcomes(passed=2, failed=1, warnings=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*nothing was recorded, so cassettes/test_it/test_silent.yaml was not written*",
+        ]
+    )
+    result.stdout.fnmatch_lines(["*A test that sends no requests needs no cassette*"])
+
+
 def test_the_ini_file_can_hold_both_options(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ngraphtape_mode = once\ngraphtape_upstream = sandbox\n")
     pytester.makepyfile(test_it=HEAD + "def test_it(graphtape):\n    ask(graphtape, SETTINGS)\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +164,35 @@ def test_unused_interactions_fail_a_block_that_asks_for_it(tape: Path) -> None:
     block = graphtape.replay(tape, fail_on_unused=True)
     with pytest.raises(graphtape.SessionError, match="unused"), block as proxy:
         ask(proxy, ENTITY)
+
+
+def test_misses_are_told_once_and_not_in_the_log_too(
+    tape: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        with graphtape.replay(tape) as proxy, proxy.expect_miss():
+            ask(proxy, "/v1.0/me")
+        assert "Nothing recorded answers" not in caplog.text
+    with caplog.at_level(logging.DEBUG), graphtape.replay(tape, check=False) as proxy:
+        ask(proxy, "/v1.0/me")
+    assert "Nothing recorded answers GET /v1.0/me" in caplog.text
+
+
+@pytest.mark.parametrize("which", ["listen", "control"])
+def test_a_taken_port_is_told_in_words_of_python(tape: Path, which: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = {which: f"127.0.0.1:{other.getsockname()[1]}"}
+        block = graphtape.replay(tape, **taken)  # type: ignore[arg-type]
+        with pytest.raises(graphtape.ListenError, match=f'{which}="127.0.0.1:0"'), block:
+            raise AssertionError("it started")
+
+
+def test_a_block_that_does_not_run_says_where_its_url_is(tape: Path) -> None:
+    block = graphtape.replay(tape)
+    with pytest.raises(AttributeError, match=r"with graphtape\.replay.* as proxy: proxy\.base_url"):
+        block.base_url  # type: ignore[attr-defined] # noqa: B018 - what is tested
+    with pytest.raises(AttributeError, match="'Block' object has no attribute 'base_ulr'"):
+        block.base_ulr  # type: ignore[attr-defined] # noqa: B018 - likewise
 
 
 def test_scenarios_alone_need_no_cassette() -> None:

@@ -95,10 +95,12 @@ def test_a_method_cannot_break_a_table() -> None:
 
 
 def test_each_session_has_a_heading_of_its_own() -> None:
-    text = as_markdown([fine(), tell(session(used(), name="b"))])
+    other = session(used(), name="b")
+    miss(other)
+    text = as_markdown([fine(), tell(other)])
     headings = [token.content for token in parsed(text) if token.type == "inline" and token.level]
     assert "✅ Graphtape: ok" in headings
-    assert "✅ Graphtape session `b`: ok" in headings
+    assert "❌ Graphtape session `b`: 1 miss" in headings
 
 
 @pytest.mark.parametrize("limit", [0, 50, 400, 1_000, 5_000, 20_000])

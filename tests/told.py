@@ -11,12 +11,11 @@ from graphtape.core.plan import Mode, Replay
 from graphtape.core.position import Order
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
-from graphtape.core.report import CassetteFacts, Report, account
+from graphtape.core.report import CassetteFacts, Report, Taping, account
 from graphtape.core.session import Session
 from graphtape.core.verdict import Kind, Tally, Verdict
 
 if TYPE_CHECKING:
-    from graphtape.core.report import Taping
     from graphtape.core.scenario import Play
 
 ROOT = "https://graph.microsoft.com"
@@ -106,7 +105,6 @@ def tell(
 ) -> Report:
     tally = Tally()
     tally.add(verdicts)
-    more = {} if taping is None else {"taping": taping}
     return account(
         session,
         tally,
@@ -114,7 +112,7 @@ def tell(
         now=now,
         fail_on_unused=fail_on_unused,
         fail_on=fail_on,
-        **more,
+        taping=taping or Taping(),
     )
 
 

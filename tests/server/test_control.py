@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 import yaml
 
-from proxies import AUTH, recording, replaying
+from proxies import AUTH, exchange, recording, replaying
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,32 @@ def test_bad_input_is_refused_as_json(
         got = requests.request(method, proxy.control + path, timeout=5, **sent)  # type: ignore[arg-type]
     assert got.status_code == status
     assert got.json()["error"]["code"].startswith("Graphtape")
+
+
+@pytest.mark.parametrize(
+    ("sent", "where"),
+    [
+        ({"ok": "x", "grp": 7}, "$.grp: Expected `str`, got `int`"),
+        ({"a": {"b": 1}}, "$.a: Expected `str`, got `object`"),
+        ([], "$: Expected `object`"),
+    ],
+    ids=["number", "object", "list"],
+)
+def test_a_variable_that_is_no_text_is_named(tmp_path: Path, sent: object, where: str) -> None:
+    with recording(tmp_path / "tape.yaml", upstream="sandbox") as proxy:
+        got = requests.put(proxy.control + VARIABLES, json=sent, timeout=5)
+    assert got.status_code == 400
+    assert got.json()["error"]["message"].startswith(where)
+
+
+def test_a_request_without_host_is_refused_as_json(tape: Path) -> None:
+    with replaying(tape) as proxy:
+        answer = exchange(proxy.control, b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split()[1] == b"400"
+    error = json.loads(body)["error"]
+    assert error["code"] == "GraphtapeBadRequest"
+    assert "Missing 'Host' header" in error["message"]
 
 
 def test_a_variable_whose_name_says_secret_is_masked(tmp_path: Path) -> None:

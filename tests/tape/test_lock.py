@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from graphtape.core.errors import CassetteError
-from graphtape.tape.lock import lock_path, locked
+from graphtape.tape.lock import held_here, lock_path, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +62,21 @@ def test_a_second_process_is_told_who_records(tmp_path: Path) -> None:
 def test_a_second_recording_in_one_process_is_refused(tmp_path: Path) -> None:
     with (
         locked(tmp_path / "tape.yaml"),
-        pytest.raises(CassetteError, match=f"process {os.getpid()}"),
+        pytest.raises(
+            CassetteError, match="another session of this proxy is recording into it; DELETE"
+        ),
         locked(tmp_path / "tape.yaml"),
     ):
         pass
+
+
+def test_a_process_knows_what_it_records_into(tmp_path: Path) -> None:
+    cassette = tmp_path / "tape.yaml"
+    with locked(cassette):
+        assert held_here(cassette)
+    assert not held_here(cassette)
+    with held_elsewhere(cassette):
+        assert not held_here(cassette)
 
 
 def test_a_lock_is_free_again_after_its_holder_was_killed(tmp_path: Path) -> None:
@@ -111,7 +122,7 @@ def test_links_to_one_cassette_share_its_lock(tmp_path: Path) -> None:
     (tmp_path / "link.yaml").symlink_to(tmp_path / "tape.yaml")
     with (
         locked(tmp_path / "tape.yaml"),
-        pytest.raises(CassetteError, match="another graphtape"),
+        pytest.raises(CassetteError, match="another session"),
         locked(tmp_path / "link.yaml"),
     ):
         pass

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from graphtape.cli.serving import note, say
 from graphtape.core.journal import Source
-from graphtape.core.report import as_text, unused_by_all
+from graphtape.core.mismatch import spelled_out
+from graphtape.core.report import as_text
+from graphtape.core.report.unused import joint
+from graphtape.core.report.wording import count, first_of
 from graphtape.runner.reporting import annotate, write_report
 
 if TYPE_CHECKING:
@@ -16,11 +19,14 @@ if TYPE_CHECKING:
 
     from graphtape.core.report import Report
     from graphtape.runner import Proxy
+    from graphtape.server.outcome import Outcome
     from graphtape.settings import Settings
 
 FAILED = 1
 MISSED = 3
 UNUSED = 4
+
+_MOST_CASSETTES = 20
 
 
 def tell(proxy: Proxy, settings: Settings, *, failed: bool) -> list[Report]:
@@ -43,6 +49,36 @@ def tell(proxy: Proxy, settings: Settings, *, failed: bool) -> list[Report]:
     return reports
 
 
+def tell_taped(proxy: Proxy) -> None:
+    """Say what became of the cassettes that were recorded into, the default session's first.
+
+    Args:
+        proxy: Stopped.
+    """
+    first, *others = proxy.outcomes
+    if first.path is not None:
+        say(_taped(first, first.path))
+    # What wasn't written comes first: there may be more than are told.
+    others.sort(key=lambda each: each.saved is not None)
+    lines = [_taped(each, each.path) for each in others if each.path is not None]
+    for line in first_of(lines, _MOST_CASSETTES):
+        say(line)
+
+
+def _taped(outcome: Outcome, cassette: Path) -> str:
+    if outcome.saved is not None:
+        held = count(outcome.saved, "interaction")
+        return f"saved {spelled_out(str(cassette))}: {held}, {outcome.recorded} new"
+    state = "is as it was" if cassette.exists() else "was not written"
+    why = ": nothing was recorded" if not outcome.recorded else ""
+    return f"{spelled_out(str(cassette))} {state}{why}"
+
+
+def unused_count(reports: Sequence[Report]) -> int:
+    """Count the interactions that no session used."""
+    return sum(each.count for each in joint(reports))
+
+
 def exit_code(reports: Sequence[Report]) -> int:
     """Return the code a run ends with."""
     if any(each.taping.failures or each.taping.dropped for each in reports):
@@ -53,6 +89,6 @@ def exit_code(reports: Sequence[Report]) -> int:
         return MISSED
     if any(each.reached_nobody for each in reports):
         return FAILED
-    if reports[0].fail_on_unused and unused_by_all(reports):
+    if reports[0].fail_on_unused and unused_count(reports):
         return UNUSED
     return 0

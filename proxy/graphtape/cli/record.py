@@ -83,22 +83,15 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
         on_note=serving.note,
     )
 
-    def ready(url: str) -> None:
+    def ready(where: str) -> None:
         if proxy.outcome.session.forwards:
-            serving.say(f"recording {settings.upstream} into {cassette} on {url}")
+            serving.say(f"recording {settings.upstream} into {cassette} on {where}")
         else:
-            serving.say(f"replaying {cassette} on {url}")
+            serving.say(f"replaying {cassette} on {where}")
 
     ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
-    outcome = proxy.outcome
-    from graphtape.cli.outcome import exit_code, tell  # noqa: PLC0415 - once it is over
+    from graphtape.cli.outcome import tell, tell_taped  # noqa: PLC0415 - once it is over
 
-    came_to = exit_code(tell(proxy, settings, failed=bool(ran)))
-    if outcome.saved is not None:
-        held = serving.count(outcome.saved, "interaction")
-        serving.say(f"saved {cassette}: {held}, {outcome.recorded} new")
-    elif outcome.session.forwards:
-        state = "is as it was" if cassette.exists() else "was not written"
-        why = ": nothing was recorded" if not outcome.recorded else ""
-        serving.say(f"{cassette} {state}{why}")
-    ctx.exit(trailing.exit_code(ctx, proxy, ran=ran, came_to=came_to))
+    reports = tell(proxy, settings, failed=bool(ran))
+    tell_taped(proxy)
+    ctx.exit(trailing.exit_code(ctx, proxy, reports, ran=ran))

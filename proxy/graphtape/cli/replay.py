@@ -66,14 +66,14 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
         on_progress=loading(),
     )
 
-    def ready(url: str) -> None:
+    def ready(where: str) -> None:
         names = ", ".join(map(str, cassettes))
         held = sum(len(each.recording.interactions) for each in proxy.outcome.played)
         interactions = serving.count(held, "interaction")
-        serving.say(f"replaying {names} ({interactions}) on {url}")
+        serving.say(f"replaying {names} ({interactions}) on {where}")
 
     ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
-    from graphtape.cli.outcome import exit_code, tell  # noqa: PLC0415 - once it is over
+    from graphtape.cli.outcome import tell  # noqa: PLC0415 - once it is over
 
-    came_to = exit_code(tell(proxy, settings, failed=bool(ran)))
-    ctx.exit(trailing.exit_code(ctx, proxy, ran=ran, came_to=came_to))
+    reports = tell(proxy, settings, failed=bool(ran))
+    ctx.exit(trailing.exit_code(ctx, proxy, reports, ran=ran))

@@ -12,8 +12,9 @@ from graphtape import runner
 from graphtape.cli import options, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from graphtape.core.report import Report
     from graphtape.server.ports import Addresses
     from graphtape.settings import Settings
 
@@ -74,7 +75,7 @@ def serve(
         ctx: Of the command line.
         proxy: Not listening yet.
         settings: Of the run.
-        on_ready: Told the proxy's URL, once it listens.
+        on_ready: Told where the proxy and its control API are, once they listen.
 
     Returns:
         The command's exit code; 0 where there is none.
@@ -85,7 +86,7 @@ def serve(
     words = words_of(ctx)
 
     def ready(addresses: Addresses) -> None:
-        on_ready(addresses.proxy)
+        on_ready(f"{addresses.proxy}, control on {addresses.control}")
         if not words:
             serving.say("stop with Ctrl-C")
 
@@ -113,22 +114,28 @@ def serve(
     return ending.code
 
 
-def exit_code(ctx: click.Context, proxy: runner.Proxy, *, ran: int, came_to: int) -> int:
-    """Return the code a run ends with; say so where its command never asked the proxy.
+def exit_code(
+    ctx: click.Context, proxy: runner.Proxy, reports: Sequence[Report], *, ran: int
+) -> int:
+    """Return the code a run ends with; say why where nothing before it does.
 
     Args:
         ctx: Of the command line.
         proxy: Stopped.
+        reports: Of its sessions.
         ran: The command's own code, which goes first.
-        came_to: The code of the run without one.
     """
-    if not words_of(ctx) or any(outcome.session.journal.arrived for outcome in proxy.outcomes):
+    from graphtape.cli import outcome as run  # noqa: PLC0415 - once it is over
+
+    came_to = run.exit_code(reports)
+    if not words_of(ctx) or any(each.arrived for each in reports):
+        if came_to == run.UNUSED and not ran:
+            unused = serving.count(run.unused_count(reports), "unused interaction")
+            serving.say(f"failed: {unused} (--fail-on-unused)")
         return ran or came_to
     serving.say(
         "no request reached the proxy: is the base URL set? The command gets it as "
         f"GRAPH_BASE_URL={proxy.addresses.proxy}"
     )
     # A recording that failed is the graver news; that nothing was used is no news.
-    from graphtape.cli.outcome import FAILED, MISSED  # noqa: PLC0415 - once it is over
-
-    return ran or (FAILED if came_to == FAILED else MISSED)
+    return ran or (run.FAILED if came_to == run.FAILED else run.MISSED)

@@ -37,7 +37,9 @@ class _Found:
     near: Near
 
 
-def explain(request: Request, misses: Sequence[tuple[Recording, Miss]]) -> str:
+def explain(
+    request: Request, misses: Sequence[tuple[Recording, Miss]], *, session: str | None = None
+) -> str:
     """Say what was asked, what is recorded, how they differ, and what to do.
 
     The first line says it all, for where only one is shown. Secrets and identities are out of it.
@@ -45,6 +47,7 @@ def explain(request: Request, misses: Sequence[tuple[Recording, Miss]]) -> str:
     Args:
         request: As the client sent it, at Graph's URL.
         misses: Of each cassette, why it has no answer.
+        session: Id of the one it was asked in; None for the default one.
     """
     if not misses:
         # There is no redactor either: what may hold a secret stays away.
@@ -55,7 +58,10 @@ def explain(request: Request, misses: Sequence[tuple[Recording, Miss]]) -> str:
     for recording, miss in misses:
         if isinstance(miss.reason, AlreadyPlayed):
             return "\n".join(
-                (f"{head}: {_played(miss.reason, recording)}.", *_replayed(request, misses))
+                (
+                    f"{head}: {_played(miss.reason, recording)}.",
+                    *_replayed(request, misses, session),
+                )
             )
     found = _found(request, [recording for recording, _ in misses])
     if not found:
@@ -86,7 +92,9 @@ def _played(reason: AlreadyPlayed, recording: Recording) -> str:
     return f"{said}; the last write played is interaction {reason.position}, {last}"
 
 
-def _replayed(request: Request, misses: Sequence[tuple[Recording, Miss]]) -> Iterator[str]:
+def _replayed(
+    request: Request, misses: Sequence[tuple[Recording, Miss]], session: str | None
+) -> Iterator[str]:
     """Say what to do about answers that are used up."""
     recording = next(
         recording for recording, miss in misses if isinstance(miss.reason, AlreadyPlayed)
@@ -95,7 +103,11 @@ def _replayed(request: Request, misses: Sequence[tuple[Recording, Miss]]) -> Ite
         yield "A write plays as often as it was recorded."
     else:  # only vcrpy's order uses reads up
         yield "In the order `request` an answer plays once; with --order position the last repeats."
-    yield "If the client started over: restart the replay, or give each run a session of its own."
+    if session is None:
+        again = "restart the replay, or give each run a session of its own"
+    else:
+        again = f"POST /sessions/{session}/rewind on the control port"
+    yield f"If the client started over: {again}."
     yield f"To record one more answer: {_record(recording)}"
 
 

@@ -303,6 +303,10 @@ class Player:
     def _free_again(self, slot: int, answers: Sequence[int]) -> None:
         heappush(self._freed.setdefault(answers[0], []), slot)
 
+    def played_slots(self) -> frozenset[int]:
+        """Return the slots whose answers went out whole, so far."""
+        return frozenset(self._played)
+
     def unused(self) -> tuple[int, ...]:
         """Return the indices of writes never played, and all indices of reads never asked.
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
-from graphtape.core.errors import UsageError
+from graphtape.core.errors import ListenError, UsageError
 from graphtape.core.plan import Mode
 from graphtape.embedded.direction import Scenarios, Statuses, scenarios_of, statuses_of
 from graphtape.embedded.server import Server
+from graphtape.embedded.session import ProxySession
 from graphtape.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from graphtape.embedded.session import ProxySession
     from graphtape.settings import Settings
 
 
@@ -137,10 +138,21 @@ class Block:
         rules = None if status is None else statuses_of(status)
         chosen = None if scenario is None else scenarios_of(scenario, folder=folder)
         server = Server(settings=self._settings(), cassettes=self._cassettes, mode=self._mode)
-        server.start()
+        _start(server)
         session = server.default(scenario=chosen, status=rules, folder=folder)
         self._running = server, session
         return session
+
+    if not TYPE_CHECKING:  # to a type checker, a class with __getattr__ has every attribute
+
+        def __getattr__(self, name: str) -> object:
+            """Say how to get at what only a block that runs has."""
+            if not name.startswith("_") and hasattr(ProxySession, name):
+                raise AttributeError(
+                    f"{name!r} is of what `with` gives: with graphtape.replay(…) as proxy: "
+                    f"proxy.{name}"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _settings(self) -> Settings:
         given: dict[str, object] = {"listen": "127.0.0.1:0", "control": "127.0.0.1:0"}
@@ -237,6 +249,19 @@ def record(
     if chosen is Mode.NONE:
         raise UsageError("mode 'none' records nothing: use graphtape.replay")
     return Block([cassette], options, mode=chosen, upstream=upstream)
+
+
+def _start(server: Server) -> None:
+    """Begin to serve; what is wrong with an address is said in Python's words.
+
+    Raises:
+        As Server.start.
+    """
+    try:
+        server.start()
+    except ListenError as exc:
+        said = re.sub(r"--(listen|control) (\S+)", r'\1="\2"', str(exc))
+        raise ListenError(said) from exc
 
 
 def _known(function: str, options: Mapping[str, object], known: Collection[str]) -> None:

@@ -58,6 +58,7 @@ class Server:
             mode=self.mode,
             records=True,
             folder=None,
+            tells_misses=False,
         )
         self._thread = InThread(self._proxy)
         self._thread.__enter__()

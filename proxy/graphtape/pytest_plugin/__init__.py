@@ -76,7 +76,8 @@ def _graphtape(request: pytest.FixtureRequest) -> Iterator[ProxySession]:
     try:
         asked = Asked.by(item.iter_markers("graphtape"))
     except MarkerError as exc:
-        pytest.fail(f"graphtape: {exc}", pytrace=False)
+        # From None: pytest would show what it was made from first, and then the same again.
+        raise pytest.fail.Exception(f"graphtape: {exc}", pytrace=False) from None
     house = house_of(request.config)
     session = house.open(item, cassettes_of(item, asked.names), asked, mode=_mode(item, asked))
     item.stash[_SESSION] = session

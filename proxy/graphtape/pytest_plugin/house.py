@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from graphtape.pytest_plugin.marker import Asked
 
 
+_NO_REQUESTS = (
+    "A test that sends no requests needs no cassette: mark it with one that exists, or leave the "
+    "fixture out."
+)
+
+
 @dataclass(slots=True, kw_only=True)
 class House:
     """The one proxy that serves all tests of a process; what goes wrong fails the test that asks.
@@ -54,7 +60,8 @@ class House:
                 server = Server(settings=load(given))
                 server.start()
         except GraphtapeError as exc:
-            pytest.fail(f"graphtape: {exc}", pytrace=False)
+            # From None: pytest would show what it was made from first, and then the same again.
+            raise pytest.fail.Exception(f"graphtape: {exc}", pytrace=False) from None
         return cls(server=server)
 
     def end(self) -> None:
@@ -82,7 +89,8 @@ class House:
                 folder=folder,
             )
         except GraphtapeError as exc:
-            pytest.fail(f"graphtape: {_short(item, str(exc))}", pytrace=False)
+            text = f"graphtape: {_short(item, str(exc))}"
+            raise pytest.fail.Exception(text, pytrace=False) from None
         if wanted is not Mode.NONE:
             self._recording[cassettes[0]] = item.nodeid
         return session
@@ -119,13 +127,19 @@ class House:
             session: Of it.
             passed: Whether the test itself did; mode `all` replaces its cassette only then.
         """
+        recorded = [path for path, held in self._recording.items() if held == item.nodeid]
         try:
             self.server.close(session, well=passed)
         finally:
-            for path in [path for path, held in self._recording.items() if held == item.nodeid]:
+            for path in recorded:
                 del self._recording[path]
         found = session.failure()
-        return None if found is None else f"graphtape: {told(item, found)}"
+        if found is not None:
+            return f"graphtape: {told(item, found)}"
+        if passed:
+            for path in recorded:
+                _warn_unwritten(item, path)
+        return None
 
 
 def told(item: pytest.Item, found: SessionError) -> str:
@@ -134,6 +148,17 @@ def told(item: pytest.Item, found: SessionError) -> str:
     if isinstance(found, MissError):
         text += f"\nIn this test: {_command(item, 'new_episodes')}"
     return text
+
+
+def _warn_unwritten(item: pytest.Item, path: Path) -> None:
+    """Warn where a recording left nothing that could replay."""
+    if not path.exists():
+        item.warn(
+            pytest.PytestWarning(
+                f"graphtape: nothing was recorded, so {_shown(item, path)} was not written, and "
+                f"replaying this test will ask for it. {_NO_REQUESTS}"
+            )
+        )
 
 
 def _missing(item: pytest.Item, cassettes: tuple[Path, ...], asked: Asked) -> str | None:
@@ -151,7 +176,7 @@ def _missing(item: pytest.Item, cassettes: tuple[Path, ...], asked: Asked) -> st
         todo = "A test that names several only plays them: record each in a test of its own."
     else:
         first = "take mode='none' out of the marker; " if asked.mode == "none" else ""
-        todo = f"To record it: {first}{_command(item, 'once')}"
+        todo = f"To record it: {first}{_command(item, 'once')}\n{_NO_REQUESTS}"
     return f"no cassette {shown} ({whence}).\n{todo}"
 
 

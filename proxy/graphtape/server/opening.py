@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape import __version__
-from graphtape.core.errors import CassetteError, UsageError
+from graphtape.core.errors import CassetteError
 from graphtape.core.plan import Mode
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
@@ -137,10 +137,9 @@ class Opener:
 
     def _recording(self, session_id: str, path: Path, mode: Mode, stack: ExitStack) -> LiveSession:
         from graphtape.tape.recorder import held  # noqa: PLC0415 - no replay writes
+        from graphtape.tape.target import check_name  # noqa: PLC0415 - likewise
 
-        if path.suffix.lower() in {".json", ".har"}:
-            yaml = path.with_suffix(".yaml")
-            raise UsageError(f"{path}: only YAML cassettes are written; record into {yaml}")
+        check_name(path)
         held(path, stack, say=self.say)
         old = self._existing(path, mode)
         if old is None or mode is Mode.ALL:
@@ -164,6 +163,9 @@ class Opener:
         except CassetteError as exc:
             if mode is not Mode.ALL:
                 raise
+            from graphtape.tape.target import check_replaceable  # noqa: PLC0415 - few are damaged
+
+            check_replaceable(path)
             self.say(f"{exc}; a run that goes well replaces it")
             return None
         if cassette.edited:
@@ -192,16 +194,34 @@ class Opener:
 
     def _load(self, path: Path) -> Loaded:
         if part_path(path).exists():
-            self.say(
-                f"{part_path(path)} holds a recording that was not saved; the next "
-                f"`graphtape record {path}` takes it up"
-            )
+            self._say_unsaved(path)
         loaded = self._compiled(path) if is_large(path) else None
         if loaded is None:
             loaded = self._indexed(path, open_cassette(path), Mode.NONE)
         if loaded.edited:
             self.say(f"{path}: edited since it was recorded")
         return loaded
+
+    def _say_unsaved(self, path: Path) -> None:
+        """Say what an append file beside a cassette means.
+
+        Raises:
+            CassetteError: The cassette is just being made.
+        """
+        from graphtape.tape.lock import held_here  # noqa: PLC0415 - few replays meet one
+
+        if not held_here(path):
+            self.say(
+                f"{part_path(path)} holds a recording that was not saved; the next "
+                f"`graphtape record {path}` takes it up"
+            )
+        elif path.exists():
+            self.say(f"{path}: another session of this proxy records into it; what was there plays")
+        else:
+            raise CassetteError(
+                f"{path}: another session of this proxy is recording it, and it is written once "
+                "that one ends; DELETE that one first"
+            )
 
     def _compiled(self, path: Path) -> Loaded:
         """Open a large cassette, which is compiled the first time."""

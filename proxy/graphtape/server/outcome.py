@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from graphtape.core.recording import Recording
-    from graphtape.core.report import CassetteFacts, Report
+    from graphtape.core.report import CassetteFacts, Report, Usage
     from graphtape.core.session import Session
     from graphtape.core.verdict import Kind, Tally
     from graphtape.tape.vcr_format import Metadata
@@ -49,6 +50,7 @@ class Outcome:
         recorded: How many of them are new.
         dropped: Why interactions were left off the tape.
         verdicts: What the client did that Graph advises against.
+        path: The cassette it recorded into; None where it recorded into none.
         failures: What else went wrong; the run is no success.
         redacted: How many secrets and identities were replaced.
     """
@@ -56,6 +58,7 @@ class Outcome:
     session: Session
     played: tuple[Loaded, ...]
     verdicts: Tally
+    path: Path | None = None
     saved: int | None = None
     recorded: int = 0
     dropped: list[str] = field(default_factory=list)
@@ -69,6 +72,7 @@ def report_of(
     now: float,
     fail_on_unused: bool = False,
     fail_on: Iterable[Kind] = (),
+    usage: Usage | None = None,
 ) -> Report:
     """Tell what a run came to.
 
@@ -77,6 +81,7 @@ def report_of(
         now: Unix seconds.
         fail_on_unused: Whether unused interactions fail the run.
         fail_on: The verdicts that do.
+        usage: Of the tapes of all the sessions that are told of together.
     """
     from graphtape.core.report import Taping, account  # noqa: PLC0415 - once it is over
 
@@ -94,4 +99,5 @@ def report_of(
         now=now,
         fail_on_unused=fail_on_unused,
         fail_on=fail_on,
+        usage=usage,
     )

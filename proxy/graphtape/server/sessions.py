@@ -176,13 +176,18 @@ class Sessions:
 
     def _inside(self, name: str) -> Path:
         """Resolve a cassette's path."""
+        if not name or "\0" in name:
+            raise RequestError(
+                f"cassette {name[:80]!r} is no path; name a file",
+                status=400,
+                code="GraphtapeCassettePath",
+            )
         path = Path(name)
         if self.folder is None:
             return path
-        if "\0" not in name and name:
-            whole = self.folder / path
-            if whole.resolve().is_relative_to(self.folder.resolve()):
-                return whole
+        whole = self.folder / path
+        if whole.resolve().is_relative_to(self.folder.resolve()):
+            return whole
         raise RequestError(
             f"cassette {name!r} lies outside the folder the proxy was started in; name one in it",
             status=403,
@@ -210,4 +215,10 @@ class Sessions:
             missing = mode is Mode.NONE and not all(path.exists() for path in paths)
             raise RequestError(
                 str(exc), status=404 if missing else 409, code="GraphtapeCassette"
+            ) from exc
+        except OSError as exc:  # a name too long, a loop of links
+            raise RequestError(
+                f"cassettes {', '.join(each[:80] for each in wish.cassettes)!r} can't be used "
+                f"({exc.strerror}); name others",
+                code="GraphtapeCassette",
             ) from exc

@@ -21,6 +21,9 @@ _PATIENCE = 0.2
 
 # The lock itself lies on the first byte, which Windows lets nobody else read.
 _NOTE_AT = 1
+_held: set[Path] = set()
+"""The lock files that this process holds; a number alone names another process in a container."""
+
 _NOTE = re.compile(rb"pid ([0-9]+)")
 
 
@@ -32,6 +35,11 @@ def lock_path(cassette: Path) -> Path:
     """
     target = cassette.resolve()
     return target.with_name(f".{target.name}.lock")
+
+
+def held_here(cassette: Path) -> bool:
+    """Tell whether this process records into a cassette."""
+    return lock_path(cassette) in _held
 
 
 @contextmanager
@@ -54,24 +62,34 @@ def locked(cassette: Path) -> Iterator[None]:
     except Timeout as exc:
         if not path.exists():
             raise FileNotFoundError(errno.ENOENT, "no lock file can be made", str(path)) from exc
-        holder = _holder(path)
-        who = f"another graphtape (process {holder})" if holder else "another graphtape"
-        raise CassetteError(
-            f"{cassette}: {who} is recording into it; stop that one, or record into another file"
-        ) from exc
+        raise CassetteError(f"{cassette}: {_taken(path)}") from exc
     # Where a file system has no locks filelock falls back to a file that is one by being there.
     real = not isinstance(lock, SoftFileLock)
     try:
         if real:
             _sign(path)
+        _held.add(path)
         yield
     finally:
+        _held.discard(path)
         if real:
             # While the lock is still held: who opened the file before sees that it is gone. On
             # Windows filelock does it itself.
             with suppress(OSError):
                 path.unlink()
         lock.release()
+
+
+def _taken(path: Path) -> str:
+    """Say who holds a lock, and what to do."""
+    if path in _held:
+        return (
+            "another session of this proxy is recording into it; DELETE that one first, or name "
+            "another file"
+        )
+    holder = _holder(path)
+    who = f"another graphtape (process {holder})" if holder else "another graphtape"
+    return f"{who} is recording into it; stop that one, or record into another file"
 
 
 def _sign(path: Path) -> None:

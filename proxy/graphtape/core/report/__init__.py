@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from graphtape.core.report.report import CassetteFacts, Incident, Report, Taping
     from graphtape.core.report.text import as_text
     from graphtape.core.report.unused import unused_by_all
+    from graphtape.core.report.usage import Usage
 
 __all__ = [
     "CassetteFacts",
     "Incident",
     "Report",
     "Taping",
+    "Usage",
     "account",
     "as_json",
     "as_junit",
@@ -37,5 +39,6 @@ if not TYPE_CHECKING:  # a mistyped name stays an error
             "report": "CassetteFacts Incident Report Taping",
             "text": "as_text",
             "unused": "unused_by_all",
+            "usage": "Usage",
         },
     )

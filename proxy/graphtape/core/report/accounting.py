@@ -14,15 +14,14 @@ from graphtape.core.report.report import (
     Injected,
     Report,
     Taping,
-    Unused,
-    UnusedRequest,
 )
+from graphtape.core.report.usage import LONGEST_URL, Usage
+from graphtape.core.report.wording import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from graphtape.core.journal import Entry
-    from graphtape.core.plan import Deck
     from graphtape.core.report.report import CassetteFacts
     from graphtape.core.session import Session
     from graphtape.core.verdict import Kind, Tally
@@ -30,11 +29,7 @@ if TYPE_CHECKING:
 MOST_INCIDENTS = 200
 """Different misses that a report tells; likewise refusals, and requests cut off."""
 
-MOST_UNUSED = 100
-"""Unused interactions of a cassette that are told by method and URL, beside their indices."""
-
 LONGEST_REASON = 8_000
-LONGEST_URL = 2_000
 """Characters."""
 
 _NOTHING_TAPED = Taping()
@@ -50,6 +45,7 @@ def account(
     now: float,
     fail_on_unused: bool = False,
     fail_on: Iterable[Kind] = (),
+    usage: Usage | None = None,
 ) -> Report:
     """Tell what a session came to.
 
@@ -61,6 +57,7 @@ def account(
         now: Unix seconds.
         fail_on_unused: Whether unused interactions fail the run.
         fail_on: The verdicts that do.
+        usage: Of the tapes of all the sessions that are told of together.
     """
     journal = session.journal
     counts, entries = journal.counts, journal.entries  # made anew at each look
@@ -79,7 +76,7 @@ def account(
         refused=_incidents(each for each in refused if each.status),
         unfinished=_incidents(each for each in refused if not each.status),
         injected=_injected(entries),
-        unused=tuple(map(_unused, session.decks)) if session.plays else (),
+        unused=tuple(map((usage or Usage()).unused, session.decks)) if session.plays else (),
         verdicts=tuple(verdicts.kept),
         judged=dict(verdicts.counts),
         idle=session.script.idle(),
@@ -120,24 +117,6 @@ def _injected(entries: Iterable[Entry]) -> tuple[Injected, ...]:
     )
 
 
-def _unused(deck: Deck) -> Unused:
-    recording, indices = deck.recording, deck.player.unused()
-    asked = [(index, recording.interactions[index].request) for index in indices[:MOST_UNUSED]]
-    return Unused(
-        cassette=recording.name,
-        indices=indices,
-        requests=tuple(
-            UnusedRequest(
-                index=index,
-                method=spelled_out(request.method),
-                # What is on the tape has been through no journal: nobody may have cleaned it.
-                url=_url(recording.redactor.url(request.url)),
-            )
-            for index, request in asked
-        ),
-    )
-
-
 def _age(recorded_at: str | None, now: float) -> int | None:
     if not recorded_at:
         return None
@@ -152,12 +131,8 @@ def _age(recorded_at: str | None, now: float) -> int | None:
 
 
 def _url(url: str) -> str:
-    return _cut(spelled_out(url), LONGEST_URL)
+    return cut(spelled_out(url), LONGEST_URL)
 
 
 def _reason(note: str) -> str:
-    return _cut("\n".join(map(spelled_out, note.splitlines())), LONGEST_REASON)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
+    return cut("\n".join(map(spelled_out, note.splitlines())), LONGEST_REASON)

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from graphtape.core.report.others import abridged
 from graphtape.core.report.unused import unused_by_all
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ FORMAT = 1
 
 
 def as_json(reports: Sequence[Report]) -> str:
-    """Write reports: the first at the top level, the others under `sessions`.
+    """Write reports: the first at the top level, the others, some abridged, under `sessions`.
 
     A lone surrogate of a file's name stays one: encode with `backslashreplace`, which writes it as
     JSON does.
     """
-    first, *others = reports
+    first, *others = abridged(reports)
     wrong = [
         *first.wrong(),
         *(f"session {each.session}: {why}" for each in others for why in each.wrong()),
@@ -56,7 +57,8 @@ def _tree(report: Report) -> dict[str, object]:
             {"why": each.why, "status": each.status, "times": each.times}
             for each in report.injected
         ],
-        "unused": {each.cassette: list(each.indices) for each in report.unused if each.indices},
+        "unused": {each.cassette: list(each.indices) for each in report.unused if each.count},
+        "unused_cut": report.unused_cut,
         **_read_alone(report),
     }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.graph import short
 from graphtape.core.journal import Source
+from graphtape.core.report.others import abridged
 from graphtape.core.report.text import as_text
 from graphtape.core.report.wording import count
 
@@ -44,7 +45,7 @@ class _Case:
 def as_junit(reports: Sequence[Report]) -> str:
     """Write reports, a test suite each."""
     root = ET.Element("testsuites", name="graphtape")
-    suites = [_suite(root, report) for report in reports]
+    suites = [_suite(root, report) for report in abridged(reports)]
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
     root.set("time", "0.000")
@@ -104,6 +105,9 @@ def _cases(report: Report) -> Iterator[_Case]:
     yield from _taped(report)
     for unused in report.unused:
         yield from _unused(unused, fails=report.fail_on_unused)
+    if report.unused_cut:
+        more = f"{count(report.unused_cut, 'interaction')} unused"
+        yield _unused_case("more", more, fails=report.fail_on_unused)
     for kind, times in report.judged.items():
         lines = [verdict.text for verdict in report.verdicts if verdict.kind is kind]
         if times > len(lines):
@@ -146,16 +150,20 @@ def _taped(report: Report) -> Iterator[_Case]:
 
 def _unused(unused: Unused, *, fails: bool) -> Iterator[_Case]:
     left = [(f"{each.index} {each.method} {short(each.url)}", "unused") for each in unused.requests]
-    more = len(unused.indices) - len(left)
+    more = unused.count - len(left)
     if more:
         left.append(("more", f"{count(more, 'more interaction')} unused"))
     for name, why in left:
-        yield _Case(
-            group="unused",
-            name=f"{unused.cassette}: {name}",
-            failure=(why, "GraphtapeUnused", why) if fails else None,
-            skipped="" if fails else why,
-        )
+        yield _unused_case(f"{unused.cassette}: {name}", why, fails=fails)
+
+
+def _unused_case(name: str, why: str, *, fails: bool) -> _Case:
+    return _Case(
+        group="unused",
+        name=name,
+        failure=(why, "GraphtapeUnused", why) if fails else None,
+        skipped="" if fails else why,
+    )
 
 
 def _element(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph import short
 from graphtape.core.mismatch import spelled_out
+from graphtape.core.report.others import Others
 from graphtape.core.report.text import judgements, redacted
+from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import ago, count, first_of
 
 if TYPE_CHECKING:
@@ -20,14 +23,19 @@ _CUT = "*Cut here: the rest is too long. `--report FILE.md` writes it whole.*\n"
 
 
 def as_markdown(reports: Sequence[Report], *, limit: int | None = None) -> str:
-    """Write reports, one under the other.
+    """Write reports, one under the other; of sessions and what they left unused as `as_text`.
 
     Args:
         reports: That of the default session first.
         limit: UTF-8 bytes; cut between two blocks, and said, where it would take more. Empty where
             not even that fits.
     """
-    blocks = [block for report in reports for block in _blocks(report)]
+    first, *others = reports
+    if others:
+        first = replace(first, unused=joint(reports))
+    chosen = Others.of(others, most=_MOST)
+    blocks = [block for report in (first, *chosen.told) for block in _blocks(report)]
+    blocks += [f"{line[:1].upper()}{line[1:]}.\n" for line in chosen.rest]
     if limit is None:
         return "\n".join(blocks)
     sizes = [len(block.encode("utf-8", "backslashreplace")) + 1 for block in blocks]
@@ -54,7 +62,7 @@ def _blocks(report: Report) -> Iterator[str]:
         yield _table(head, map(_of_cassette, report.cassettes))
     yield from _missed(report)
     for each in report.unused:
-        if each.indices:
+        if each.count:
             yield from _unused(each)
     yield from _injected(report)
     taping = report.taping
@@ -77,7 +85,7 @@ def _missed(report: Report) -> Iterator[str]:
 
 
 def _unused(unused: Unused) -> Iterator[str]:
-    total = len(unused.indices)
+    total = unused.count
     yield f"**Unused in {_code(unused.cassette)}:** {count(total, 'interaction')}\n"
     rows = [
         [str(each.index), _cell(each.method), _cell(short(each.url))]

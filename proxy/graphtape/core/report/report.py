@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from graphtape.core.journal import Source
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.plan import Mode
+    from graphtape.core.report.usage import Tape
     from graphtape.core.verdict import Kind, Verdict
+
+MOST_UNUSED = 100
+"""Unused interactions of a cassette that are told by method and URL, beside their indices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +74,29 @@ class Unused:
 
     Attributes:
         cassette: Its name, as the replay was given it.
-        indices: All of them, rising; empty where everything was used.
-        requests: The first of them, to be read.
+        tape: Shared with the other sessions that played it.
+        used: Indices of the interactions that were used.
     """
 
     cassette: str
-    indices: tuple[int, ...]
-    requests: tuple[UnusedRequest, ...] = ()
+    tape: Tape = field(repr=False)
+    used: frozenset[int] = field(repr=False)
+
+    @property
+    def count(self) -> int:
+        """How many were left unused; as good as free, unlike their indices."""
+        return self.tape.size - len(self.used)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """All of them, rising; empty where everything was used."""
+        return tuple(each for each in range(self.tape.size) if each not in self.used)
+
+    @property
+    def requests(self) -> tuple[UnusedRequest, ...]:
+        """The first of them, to be read."""
+        unused = (each for each in range(self.tape.size) if each not in self.used)
+        return self.tape.requests(tuple(islice(unused, MOST_UNUSED)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +157,7 @@ class Report:
         misses, refused, unfinished: The first different ones, in the order they came.
         misses_cut: How many missed requests `misses` doesn't tell.
         unused: Of every cassette that was played.
+        unused_cut: How many unused interactions `unused` doesn't tell.
         verdicts: The first of each kind.
         judged: How many there were of each kind.
         idle: Rules of scenarios that matched no request, and why.
@@ -154,6 +176,7 @@ class Report:
     unfinished: tuple[Incident, ...] = ()
     injected: tuple[Injected, ...] = ()
     unused: tuple[Unused, ...] = ()
+    unused_cut: int = 0
     verdicts: tuple[Verdict, ...] = ()
     judged: Mapping[Kind, int] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
@@ -165,7 +188,7 @@ class Report:
     @property
     def unused_count(self) -> int:
         """How many interactions were left unused."""
-        return sum(len(each.indices) for each in self.unused)
+        return self.unused_cut + sum(each.count for each in self.unused)
 
     @property
     def reached_nobody(self) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph import short
 from graphtape.core.journal import Source
 from graphtape.core.mismatch import spelled_out
+from graphtape.core.report.others import Others
+from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import ago, count, first_of
 from graphtape.core.verdict import Tally
 
@@ -20,24 +23,28 @@ _MOST = 20
 _MOST_OTHER_MISSES = 9
 _MOST_UNUSED = 10
 _MOST_INDICES = 100
+_MOST_OTHERS = 20
 
 
 def as_text(reports: Sequence[Report], *, failed: bool = False) -> list[str]:
     """Write reports, one line an item; each but the first under the name of its session.
 
+    Unused is what no session used. Of the other sessions those are told to which something
+    happened that nobody wants; the rest are counted.
+
     Args:
         reports: That of the default session first.
         failed: The command that was run failed by itself: what it left unused is counted alone.
     """
-    lines: list[str] = []
-    for number, report in enumerate(reports):
-        own = _lines(report, failed=failed)
-        if number:
-            lines.append(f"session {report.session}:")
-            lines += [f"  {line}" for line in own]
-        else:
-            lines += own
-    return lines
+    first, *others = reports
+    if others:
+        first = replace(first, unused=joint(reports))
+    lines = _lines(first, failed=failed)
+    chosen = Others.of(others, most=_MOST_OTHERS)
+    for report in chosen.told:
+        lines.append(f"session {report.session}:")
+        lines += [f"  {line}" for line in _lines(report, failed=failed)]
+    return [*lines, *chosen.rest]
 
 
 def _lines(report: Report, *, failed: bool) -> list[str]:
@@ -98,7 +105,7 @@ def _unused(report: Report, *, failed: bool) -> Iterator[str]:
             yield f"unused: {count(report.unused_count, 'interaction')}"
         return
     for each in report.unused:
-        if each.indices:
+        if each.count:
             indices = ", ".join(first_of([str(i) for i in each.indices], _MOST_INDICES))
             yield f"unused in {spelled_out(each.cassette)}: {indices}"
             yield from _requests(each)
@@ -107,7 +114,7 @@ def _unused(report: Report, *, failed: bool) -> Iterator[str]:
 def _requests(unused: Unused) -> Iterator[str]:
     for request in unused.requests[:_MOST_UNUSED]:
         yield f"  {request.index} {request.method} {short(request.url)}"
-    more = len(unused.indices) - min(len(unused.requests), _MOST_UNUSED)
+    more = unused.count - min(len(unused.requests), _MOST_UNUSED)
     if more:
         yield f"  and {more} more"
 

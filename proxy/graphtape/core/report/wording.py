@@ -18,6 +18,11 @@ def ago(days: int) -> str:
     return "today" if days == 0 else f"{count(days, 'day')} ago"
 
 
+def cut(text: str, most: int) -> str:
+    """Cut a text to so many characters."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def first_of(lines: Sequence[str], most: int) -> Iterator[str]:
     """Cut a list: its first lines, and how many more there are."""
     yield from lines[:most]

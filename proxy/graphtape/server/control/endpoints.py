@@ -74,6 +74,7 @@ async def open_session(call: Call[Nothing, NewSession]) -> Opened:
         status=None if asked.status is None else statuses(asked.status),
     )
     live = await call.desk.sessions.open(wish)
+    call.desk.warn(wish.status or ())
     call.headers["Location"] = f"/sessions/{live.play.id}"
     return Opened(id=live.play.id, base_url=call.url_of(live))
 
@@ -95,6 +96,7 @@ async def direct(call: Call[Nothing, object]) -> Directed:
     live = call.session
     scenario, status = await call.desk.library.directing(call.body)
     live.direct(scenario=scenario, status=status)
+    call.desk.warn(status)
     return Directed(scenario=[each.name for each in scenario], status=spelled(status))
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from graphtape.core.errors import RequestError
 from graphtape.core.plan import Mode
+from graphtape.core.scenario.key_fault import place
 
 T = TypeVar("T")
 
@@ -38,7 +39,8 @@ async def body(request: web.Request, kind: type[T], *, may_be_empty: bool) -> T:
     try:
         return msgspec.json.decode(data if data.strip() else b"{}", type=kind)
     except msgspec.ValidationError as exc:
-        raise fault("GraphtapeBody", *placed(exc), kind) from exc
+        where, reason = placed(exc)
+        raise fault("GraphtapeBody", _keyed(where, data, kind), reason, kind) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         reason = "nested too deep" if isinstance(exc, RecursionError) else str(exc)
         raise RequestError(
@@ -95,6 +97,25 @@ def placed(exc: msgspec.ValidationError) -> tuple[str, str]:
     said = str(exc)
     found = _PLACE.search(said)
     return (found[1], said[: found.start()]) if found else ("$", said)
+
+
+def _keyed(where: str, data: bytes, kind: type) -> str:
+    """Name the key of an object that msgspec's path leaves out, `$[...]`: the first that is wrong.
+
+    Args:
+        where: JSON path as msgspec says it.
+        data: JSON.
+        kind: What the whole must be.
+    """
+    tree = msgspec.json.decode(data) if where == "$[...]" else None
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            try:
+                msgspec.convert({key: value}, kind)
+            except msgspec.ValidationError:
+                named = place((str(key),))
+                return f"${'' if named.startswith('[') else '.'}{named}"
+    return where
 
 
 def _hint(reason: str, kind: type | None) -> str:

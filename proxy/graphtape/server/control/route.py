@@ -12,11 +12,12 @@ from graphtape.server.control.guard import host_name
 from graphtape.server.control.message import Nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from aiohttp import web
 
     from graphtape.core.report import Report
+    from graphtape.core.scenario import StatusRule
     from graphtape.server.control.direction import Library
     from graphtape.server.control.events import Events
     from graphtape.server.live_session import LiveSession
@@ -44,6 +45,12 @@ class Desk:
     library: Library
     report: Callable[[LiveSession], Report]
     document: Callable[[], bytes]
+
+    def warn(self, rules: Iterable[StatusRule]) -> None:
+        """Tell the user of what is allowed and looks wrong, as the command line does."""
+        for rule in rules:
+            if rule.warning:
+                self.sessions.opener.say(rule.warning)
 
     def base_url(self, request: web.Request) -> URL:
         """Return the data port's address by the name that a call of the control port used."""

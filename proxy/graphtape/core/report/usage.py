@@ -1,0 +1,97 @@
+"""What sessions use of the tapes they play: as much work as was played, however long a tape is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from graphtape.core.mismatch import spelled_out
+from graphtape.core.report.report import Unused, UnusedRequest
+from graphtape.core.report.wording import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from graphtape.core.plan import Deck
+    from graphtape.core.recording import Recording
+
+LONGEST_URL = 2_000
+"""Characters."""
+
+
+class Tape:
+    """A recording looked through once, for all the sessions that played it."""
+
+    def __init__(self, recording: Recording) -> None:
+        """Take a recording.
+
+        Args:
+            recording: Nothing joins it any more.
+        """
+        self._recording = recording
+        self._told: dict[int, UnusedRequest] = {}
+        index = recording.playable
+        self._index = index
+        parts = (slot for slot, part in index.parts.items() if part.write)
+        self._writes = frozenset((*index.writes, *parts))
+        self._lines: dict[int, Sequence[int]] = {}
+        for answers in index.answers.values():
+            self._lines.update(dict.fromkeys(answers, answers))
+
+    @property
+    def size(self) -> int:
+        """How many interactions it holds."""
+        return len(self._recording.interactions)
+
+    def used(self, played: AbstractSet[int]) -> frozenset[int]:
+        """Return the indices of the writes that played, and of all reads of a key that was asked.
+
+        Args:
+            played: Slots. A batch counts as what is left of its parts.
+        """
+        index = self._index
+        asked = {answers[0]: answers for answers in map(self._lines.__getitem__, played)}
+        slots = set(played)
+        for answers in asked.values():
+            slots.update(slot for slot in answers if slot not in self._writes)
+        batches = {index.parts[slot].batch for slot in slots if slot in index.parts}
+        slots.update(batch for batch in batches if slots.issuperset(index.batches[batch]))
+        return frozenset(index.interactions[slot] for slot in slots if slot not in index.parts)
+
+    def requests(self, indices: Collection[int]) -> tuple[UnusedRequest, ...]:
+        """Tell interactions by method and URL."""
+        return tuple(map(self._request, indices))
+
+    def _request(self, index: int) -> UnusedRequest:
+        found = self._told.get(index)
+        if found is None:
+            request = self._recording.interactions[index].request
+            # What is on the tape has been through no journal: nobody may have cleaned it.
+            url = spelled_out(self._recording.redactor.url(request.url))
+            found = self._told[index] = UnusedRequest(
+                index=index, method=spelled_out(request.method), url=cut(url, LONGEST_URL)
+            )
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class Usage:
+    """The tapes that a number of sessions played."""
+
+    _tapes: dict[int, tuple[Recording, Tape]] = field(default_factory=dict)
+
+    def unused(self, deck: Deck) -> Unused:
+        """Say what a session leaves unused of a tape; what it plays afterwards changes nothing."""
+        tape = self._tape(deck.recording)
+        return Unused(
+            cassette=deck.recording.name, tape=tape, used=tape.used(deck.player.played_slots())
+        )
+
+    def _tape(self, recording: Recording) -> Tape:
+        # By identity: what is equal would have to be compared, and nothing here can be hashed. The
+        # recording is kept, so that no other one gets its id.
+        found = self._tapes.get(id(recording))
+        if found is None:
+            found = self._tapes[id(recording)] = recording, Tape(recording)
+        return found[1]
