@@ -91,8 +91,10 @@ class Connection(web.RequestHandler):
         those are errors, uvloop never comes back from it.
         """
         transport: asyncio.Transport | None = self.transport
+        # Before it closes: asyncio's has nothing more to say afterwards.
+        secured = transport is not None and transport.get_extra_info("ssl_object") is not None
         await super().shutdown(timeout)
-        if transport is not None and transport.get_extra_info("ssl_object") is not None:
+        if transport is not None and secured:
             await asyncio.sleep(0)  # our goodbye goes out
             transport.abort()
 
