@@ -118,6 +118,23 @@ class Redaction(
     before_record_response: str | None = None
 
 
+class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """The `[signin]` table: what the tokens of the offline authority say.
+
+    Attributes:
+        roles: Application permissions of an app-only token; None are enough that nothing is
+            refused.
+        scopes: Delegated permissions where a client asks for `.default`, or for none; likewise.
+        lifetime: Of a token, seconds.
+        user: Who has signed in, where the client names nobody.
+    """
+
+    roles: tuple[str, ...] | None = None
+    scopes: tuple[str, ...] | None = None
+    lifetime: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    user: str | None = None
+
+
 class Settings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
 ):
@@ -159,6 +176,7 @@ class Settings(
         fsync: Make each record durable against power loss before its answer's last byte.
         matching: The `[matching]` table.
         redaction: The `[redaction]` table.
+        signin: The `[signin]` table.
     """
 
     listen: str = "127.0.0.1:8787"
@@ -196,6 +214,7 @@ class Settings(
     fsync: bool = False
     matching: Matching = Matching()
     redaction: Redaction = Redaction()
+    signin: SignIn = SignIn()
 
     def match_options(self) -> MatchOptions:
         """Return how requests are compared.
@@ -370,7 +389,11 @@ def _known_keys(error: str) -> str:
     if "unknown field" not in error:
         return ""
     table = error.rpartition("$.")[2].strip("`") if "$." in error else ""
-    tables: dict[str, type[msgspec.Struct]] = {"matching": Matching, "redaction": Redaction}
+    tables: dict[str, type[msgspec.Struct]] = {
+        "matching": Matching,
+        "redaction": Redaction,
+        "signin": SignIn,
+    }
     fields = msgspec.structs.fields(tables.get(table, Settings))
     return f" (known keys: {', '.join(sorted(field.encode_name for field in fields))})"
 

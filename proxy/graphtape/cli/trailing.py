@@ -133,9 +133,12 @@ def exit_code(
             unused = serving.count(run.unused_count(reports), "unused interaction")
             serving.say(f"failed: {unused} (--fail-on-unused)")
         return ran or came_to
+    trusting = ""
+    if proxy.addresses.secured is not None:
+        trusting = "; does it trust the certificate? `graphtape ca` says what each runtime reads"
     serving.say(
         "no request reached the proxy: is the base URL set? The command gets it as "
-        f"GRAPH_BASE_URL={proxy.addresses.proxy}"
+        f"GRAPH_BASE_URL={proxy.addresses.proxy}{trusting}"
     )
     # A recording that failed is the graver news; that nothing was used is no news.
     return ran or (run.FAILED if came_to == run.FAILED else run.MISSED)

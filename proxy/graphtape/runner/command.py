@@ -172,27 +172,42 @@ def environment(
         found["GRAPHTAPE_CONTROL_URL"] = addresses.control
     host = urlsplit(addresses.proxy).hostname or ""
     direct = (*LOOPBACK, *({host} - {*LOOPBACK, ""}))
+    forwards = addresses.secured is not None and addresses.secured.authority is not None
     # Windows' names have no case.
     names = ("NO_PROXY",) if sys.platform == "win32" else ("NO_PROXY", "no_proxy")
     for name in names:
         # Each is read first by some client: one that is new must not hide what the other says.
         other = inherited.get("no_proxy", inherited.get("NO_PROXY", ""))
-        found[name] = _with_hosts(inherited.get(name, other), direct)
+        listed = inherited.get(name, other)
+        found[name] = _with_hosts(_without_graph(listed) if forwards else listed, direct)
     if addresses.secured is not None:
         found |= addresses.secured.environment
         if addresses.secured.authority is not None:
             found |= dict.fromkeys(_proxied(), addresses.proxy)
             found["NODE_USE_ENV_PROXY"] = "1"  # Node heeds HTTPS_PROXY only then
-        if signs_in and addresses.secured.context is not None:
+        if signs_in:
             from graphtape.core.signin import credentials  # noqa: PLC0415 - few runs need it
 
-            found |= credentials(inherited, authority=addresses.proxy)
+            over_https = addresses.secured.context is not None
+            found |= credentials(inherited, authority=addresses.proxy if over_https else None)
     return found
 
 
 def _proxied() -> tuple[str, ...]:
     # Windows' names have no case; elsewhere some clients read the one and some the other.
     return ("HTTPS_PROXY",) if sys.platform == "win32" else ("HTTPS_PROXY", "https_proxy")
+
+
+def _without_graph(listed: str) -> str:
+    """Leave out what would lead a client past the proxy, to the real Graph."""
+    from graphtape.server.forward import FORWARD_HOSTS  # noqa: PLC0415 - few runs forward
+
+    def leads_past(entry: str) -> bool:
+        suffix = entry.lower().partition(":")[0].lstrip("*").lstrip(".")
+        return not suffix or any(f".{host}".endswith(f".{suffix}") for host in FORWARD_HOSTS)
+
+    entries = filter(None, re.split(r"[,\s]+", listed))
+    return ",".join(entry for entry in entries if not leads_past(entry))
 
 
 def _with_hosts(listed: str, hosts: tuple[str, ...]) -> str:

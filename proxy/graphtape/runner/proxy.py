@@ -145,6 +145,8 @@ class Proxy:
                 await self._serve(self._serving, default, opener)
             except BaseException:
                 await self._serving.aclose()
+                # Nothing was asked yet: the next `record` must not find an interrupted recording.
+                await self._save(default, well=False)
                 raise
             default.held = default.held.pop_all()
         return self
@@ -184,6 +186,7 @@ class Proxy:
             on_entry=self.on_entry,
             events=self._events,
             record_signin=settings.record_signin,
+            signin=settings.signin,
             token=bearer,
             timing=self.settings.timing(),
             haste=Haste(fast=self.settings.fast),

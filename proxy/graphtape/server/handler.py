@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.batch import joined
-from graphtape.core.errors import RequestError
+from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.message import Headers, Request
 from graphtape.core.plan import (
@@ -127,7 +127,7 @@ async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
         NotSignIn,
         course,
     )
-    from graphtape.server.forwarding import forward  # noqa: PLC0415 - likewise
+    from graphtape.server.forwarding import failed, forward  # noqa: PLC0415 - likewise
     from graphtape.server.signin import ask_authority  # noqa: PLC0415 - likewise
 
     gate = visit.gate
@@ -135,7 +135,10 @@ async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
     match where:
         case NotSignIn():
             if gate.token is not None:
-                visit.incoming = await gate.token.bearing(visit.incoming)
+                try:
+                    visit.incoming = await gate.token.bearing(visit.incoming)
+                except UpstreamError as exc:
+                    return await failed(visit, exc)
             return await forward(visit, plan, cue)
         case AnswerHere():
             return await _sign_in(visit) or await forward(visit, plan, cue)
@@ -150,13 +153,14 @@ async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
 
 async def _unrecorded(visit: Visit, plan: Refuse, cue: Cue | None) -> Sent:
     """Answer a sign-in, as recorded elsewhere or by ourselves; anything else is a miss."""
-    from graphtape.core.signin import at_authority  # noqa: PLC0415 - as `explain`
+    from graphtape.core.signin import at_authority, led_here  # noqa: PLC0415 - as `explain`
 
     elsewhere = at_authority(visit.request)
     if elsewhere is not None:
         found = visit.session.play.find(elsewhere)
         if found is not None:
-            return await _replay(visit, found, cue)
+            answer = led_here(found.answer, to=elsewhere, base=visit.incoming.base)
+            return await _replay(visit, replace(found, answer=answer), cue, signs_in=True)
     return await _sign_in(visit) or await _miss(visit, plan)
 
 
@@ -166,11 +170,12 @@ async def _sign_in(visit: Visit) -> Sent | None:
         return None
     from graphtape.server.signin import answered_here  # noqa: PLC0415 - as `explain`
 
-    answer = answered_here(visit.incoming)
+    answer = answered_here(visit.incoming, visit.gate.signin)
     if answer is None:
         return None
     note = "sign-in: answered by Graphtape"
-    return (await visit.answer(answer, Source.INJECTED, note=note)).sent(answer.status)
+    last_byte = await visit.answer(answer, Source.INJECTED, note=note, signs_in=True)
+    return last_byte.sent(answer.status)
 
 
 async def _inject(visit: Visit, answer: Answer) -> Sent:
@@ -205,7 +210,7 @@ def _continue(http: BaseRequest) -> None:
         http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-async def _replay(visit: Visit, plan: Replay, cue: Cue | None) -> Sent:
+async def _replay(visit: Visit, plan: Replay, cue: Cue | None, *, signs_in: bool = False) -> Sent:
     play = visit.session.play
     answer = plan.answer if plan.bend is None else plan.bend.apply(plan.answer).response
     bent = play.bend(answer, to=visit.request, cue=cue)
@@ -215,7 +220,12 @@ async def _replay(visit: Visit, plan: Replay, cue: Cue | None) -> Sent:
     try:
         note = aside(plan.how)
         last_byte = await visit.answer(
-            response, Source.REPLAYED, index=plan.index, note=note, delivery=delivery
+            response,
+            Source.REPLAYED,
+            index=plan.index,
+            note=note,
+            delivery=delivery,
+            signs_in=signs_in or _leads_back(visit, response),
         )
         whole = not last_byte.gone
     finally:
@@ -224,6 +234,15 @@ async def _replay(visit: Visit, plan: Replay, cue: Cue | None) -> Sent:
         else:
             play.release(plan)
     return last_byte.sent(response.status)
+
+
+def _leads_back(visit: Visit, response: Response) -> bool:
+    """Tell whether an authority that a tunnel leads to sends the browser back to the app."""
+    if response.status // 100 != 3:  # noqa: PLR2004 - the class of redirects
+        return False
+    from graphtape.core.signin import at_authority, is_sign_in_place  # noqa: PLC0415 - few redirect
+
+    return is_sign_in_place(visit.request.url) and at_authority(visit.request) is None
 
 
 async def _assemble(visit: Visit, plan: Assemble, cue: Cue | None) -> Sent:

@@ -59,6 +59,11 @@ def secure(settings: Settings, *, say: Callable[[str], None]) -> Secured | None:
 
     context = None
     if own is not None:
+        if settings.tls_name:
+            raise UsageError(
+                "--tls-name is for certificates of the local CA, and --tls-cert gives your own, "
+                "which names whom it serves; leave one out"
+            )
         context = own_context(Path(own), Path(key) if key is not None else None, say=say)
         if not settings.forward:
             return Secured(context=context)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
 
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
@@ -16,15 +19,18 @@ from graphtape.server.delivery import PLAIN
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from graphtape.core.signin import AskAuthority, Terms
+    from graphtape.core.signin import AskAuthority
     from graphtape.server.incoming import Incoming
     from graphtape.server.visit import Visit
+    from graphtape.settings import SignIn
 
 log = logging.getLogger("graphtape")
 
 
-def answered_here(incoming: Incoming, terms: Terms = TERMS) -> Response | None:
+def answered_here(incoming: Incoming, signin: SignIn) -> Response | None:
     """Answer a sign-in, whose body has been read whole, as the offline authority; None for none."""
+    said = {name: value for name, value in asdict(signin).items() if value is not None}
+    terms = replace(TERMS, **said)
     return sign_in(incoming.request, base=incoming.base, now=time.time(), terms=terms)
 
 

@@ -20,6 +20,7 @@ from graphtape.server.cors import readable
 from graphtape.server.delivery import PLAIN, Delivery, Haste
 from graphtape.server.errors import CALLER_ID, own_error
 from graphtape.server.incoming import arrive
+from graphtape.settings import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -50,6 +51,7 @@ class Gate:
         on_entry: Told of each request that is done; None where nobody listens.
         events: Tells those who listen on the control port.
         record_signin: Whether sign-in at the real authority is recorded.
+        signin: What the tokens of the offline authority say.
         token: Gives the token that is added to what is forwarded; None adds none.
         forward: Answers CONNECT; None where the proxy is no forward proxy.
         timing: What becomes of the times of recorded and injected answers.
@@ -67,6 +69,7 @@ class Gate:
     on_entry: Callable[[Entry], None] | None
     events: Events = field(default_factory=Events)
     record_signin: bool = False
+    signin: SignIn = field(default_factory=SignIn)
     token: TokenCommand | None = None
     forward: Gateway | None = None
     timing: Timing = field(default_factory=Timing)
@@ -187,9 +190,16 @@ class Visit:
         index: int | None = None,
         note: str = "",
         delivery: Delivery = PLAIN,
+        signs_in: bool = False,
     ) -> LastByte:
-        """Send a whole answer, its links pointing back at the proxy; journal it."""
-        local = localise(readable(response, self.request), self.incoming.base)
+        """Send a whole answer, its links pointing back at the proxy; journal it.
+
+        One that `signs_in` goes out as it is: its endpoints are the proxy's already, and the app's
+        own address, where the browser is sent back to, is not for the proxy to stand in for.
+        """
+        local = readable(response, self.request)
+        if not signs_in:
+            local = localise(local, self.incoming.base)
         outgoing = Outgoing(
             status=local.status, reason=local.reason, headers=local.headers, body=local.body
         )

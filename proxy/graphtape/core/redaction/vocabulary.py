@@ -80,6 +80,7 @@ SECRET_FIELDS = frozenset(
         "unlockcode",
         "unlockpin",
         "userassertion",
+        "usercode",
         "xauth",
         "xcsrftoken",
         "xfunctionskey",
@@ -109,6 +110,7 @@ QUERY_SECRETS = frozenset(
     {
         "authkey",
         "credential",
+        "logouthint",
         "prooftoken",
         "sas",
         "sig",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         NotSignIn,
         at_authority,
         course,
+        led_here,
     )
     from graphtape.core.signin.environment import credentials
     from graphtape.core.signin.permission import lacking
@@ -33,6 +34,7 @@ __all__ = [
     "expiry_of",
     "is_sign_in_place",
     "lacking",
+    "led_here",
     "sign_in",
 ]
 
@@ -41,7 +43,7 @@ if not TYPE_CHECKING:  # a mistyped name stays an error
         __name__,
         {
             "authority": "sign_in",
-            "destination": "AnswerHere AskAuthority Course NotSignIn at_authority course",
+            "destination": "AnswerHere AskAuthority Course NotSignIn at_authority course led_here",
             "environment": "credentials",
             "permission": "lacking",
             "place": "is_sign_in_place",

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from graphtape.core.origin import CLOUDS, origin_of
-from graphtape.core.signin.place import MANAGEMENT, place_of
+from graphtape.core.origin import CLOUDS, LOGIN_HOSTS, origin_of
+from graphtape.core.signin.place import MANAGEMENT, Endpoint, place_of
 
 if TYPE_CHECKING:
-    from graphtape.core.message import Request
+    from graphtape.core.message import Request, Response
     from graphtape.core.origin import Upstream
 
 _LOGIN = {cloud.name: cloud.login for cloud in CLOUDS}
 _CLOUD_OF = {cloud.graph: cloud.name for cloud in CLOUDS}
+_DISCOVERY = frozenset({Endpoint.CONFIGURATION, Endpoint.INSTANCE})
+_AUTHORITY = re.compile(
+    rb"https:(?:\\?/){2}(?:%s)(?=[\\/?#\"])"
+    % b"|".join(re.escape(host).encode() for host in sorted(LOGIN_HOSTS)),
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,23 @@ def at_authority(request: Request) -> Request | None:
     if cloud is None or place_of(request.url) is None:
         return None
     return request.with_url(_moved(request.url, cloud))
+
+
+def led_here(response: Response, *, to: Request, base: str) -> Response:
+    """Point the endpoints that a recorded authority names at the proxy; any other answer stays.
+
+    A client that took them as they stand would send its secret to the real authority.
+
+    Args:
+        response: As recorded.
+        to: The request it answers.
+        base: The data port's own address, session prefix included, without a slash at the end.
+    """
+    place = place_of(to.url)
+    if place is None or place.endpoint not in _DISCOVERY:
+        return response
+    root = base.encode()
+    return replace(response, body=_AUTHORITY.sub(lambda _: root, response.body))
 
 
 def _moved(url: str, cloud: str) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def credentials(inherited: Mapping[str, str], *, authority: str) -> dict[str, str]:
+def credentials(inherited: Mapping[str, str], *, authority: str | None) -> dict[str, str]:
     """Return the variables that Azure's SDKs read, to be set over those inherited.
 
     The authority is this proxy whatever was inherited; who signs in is the user's where he says
@@ -18,7 +18,8 @@ def credentials(inherited: Mapping[str, str], *, authority: str) -> dict[str, st
 
     Args:
         inherited: What the command would have without a proxy.
-        authority: The proxy's https address, session prefix included.
+        authority: The proxy's https address, session prefix included; None where it can't be
+            one, as behind tunnels, where the real one's name leads to the proxy.
     """
     fake = {
         "AZURE_TENANT_ID": TENANT,
@@ -26,4 +27,4 @@ def credentials(inherited: Mapping[str, str], *, authority: str) -> dict[str, st
         "AZURE_CLIENT_SECRET": SECRET,
     }
     unset = {name: value for name, value in fake.items() if not inherited.get(name)}
-    return {"AZURE_AUTHORITY_HOST": authority, **unset}
+    return unset if authority is None else {"AZURE_AUTHORITY_HOST": authority, **unset}
