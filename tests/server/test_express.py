@@ -83,6 +83,7 @@ def test_what_is_kept_is_bounded_and_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(express, "MOST", 100_000)
+    monkeypatch.setattr(express, "_ANEW", 0.0)
     tape = taped(
         tmp_path, *(exchanged("GET", f"/v1.0/users/{n}", f'{{"id": {n}}}') for n in range(50))
     )
@@ -96,6 +97,23 @@ def test_what_is_kept_is_bounded_and_begins_anew(
             most = max(most, kept.held)
     assert 50_000 < most <= 100_000
     assert count.again == 400
+
+
+def test_going_round_in_more_than_is_kept_still_meets_what_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "MOST", 40_000)
+    tape = taped(
+        tmp_path, *(exchanged("GET", f"/v1.0/users/{n}", f'{{"id": {n}}}') for n in range(100))
+    )
+    with expressed(tape) as (proxy, kept), counted() as count, Wire(proxy.url) as wire:
+        for turn in range(4):
+            for number in range(100):
+                answer = wire.ask(get(f"/v1.0/users/{number}"))
+                assert answer.endswith(f'{{"id": {number}}}'.encode()), turn
+        assert kept.held <= 40_000
+    assert count.first + count.again == 400
+    assert count.again > 200
 
 
 def test_the_journal_keeps_no_answers(tmp_path: Path) -> None:

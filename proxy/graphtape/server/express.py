@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 
 _Ready: TypeAlias = "dict[int, Prepared]"
 
-MOST = 256 * 1024 * 1024
+MOST = 512 * 1024 * 1024
 """Bytes of requests and answers that are kept ready."""
+
+_ANEW = 60.0
+"""Seconds before all of it may be forgotten again.
+
+A client that goes round and round in more than can be kept would else never meet what is."""
 
 LONGEST = 16 * 1024
 """Bytes of a head that is known again."""
@@ -95,6 +100,7 @@ class Express:
         self._met: set[int] = set()
         self._heads = HeadReader()
         self._held = 0
+        self._anew = 0.0
         self._answers = 0
         self._second = 0
         self._date = b""
@@ -150,8 +156,7 @@ class Express:
             return None
         ready: _Ready = {}
         answer = self._answered(ticket, ready, caller)
-        if answer is not None:
-            self._hold(len(target) + _OVERHEAD)
+        if answer is not None and self._hold(len(target) + _OVERHEAD):
             block.known[target] = ticket, ready
         return answer
 
@@ -182,8 +187,8 @@ class Express:
             block = self._block(data, path, head, redactor, scheme)
             if block is not None:
                 raw = path.encode("utf-8", "surrogateescape")
-                self._hold(len(raw) + _OVERHEAD)
-                block.known[raw] = ticket, ready
+                if self._hold(len(raw) + _OVERHEAD):
+                    block.known[raw] = ticket, ready
         return answer
 
     def _block(
@@ -201,8 +206,9 @@ class Express:
             return None
         block = self._blocks.get(rest)
         if block is None and hash(rest) in self._met:
+            if not self._hold(len(rest) + _OVERHEAD):
+                return None
             block = self._blocks[rest] = _Block(head, redactor, scheme)
-            self._hold(len(rest) + _OVERHEAD)
         elif block is None:
             if len(self._met) >= _MET:
                 self._met.clear()
@@ -223,7 +229,7 @@ class Express:
                 # While somebody asks, what he asks for is made ready anyway.
                 await asyncio.sleep(0.02 if self._answers > seen else 0)
                 seen = self._answers
-                if self._held > MOST // 2 or not live.plain or self._gate.closing.is_set():
+                if self._held > MOST * 3 // 4 or not live.plain or self._gate.closing.is_set():
                     return
             if slot not in recording.playable.parts:
                 self._make(recording, slot, base, called=False)
@@ -271,13 +277,22 @@ class Express:
             gate.tell(live, ticket.entry(number, slot, how, milliseconds))
         return data
 
-    def _hold(self, size: int) -> None:
-        """Count bytes that are kept; forget all where those would be too many."""
-        self._held += size
-        if self._held > MOST:
+    def _hold(self, size: int) -> bool:
+        """Count bytes to be kept; where those would be too many, forget all, or keep no more.
+
+        Returns:
+            Whether they may be kept.
+        """
+        if self._held + size > MOST:
+            now = time.monotonic()
+            if now < self._anew:
+                return False
+            self._anew = now + _ANEW
             self._blocks.clear()
             self._prepared.clear()
-            self._held = size
+            self._held = 0
+        self._held += size
+        return True
 
     def _issue(self, head: Head, live: LiveSession, target: str, base: str) -> Ticket | None:
         """Find what answers a request; None where nothing does, or its verdicts aren't settled."""
@@ -333,8 +348,7 @@ class Express:
         response = recording.interactions[index].response
         timing = self._gate.timing
         prepared = Prepared.of(response, index=index, base=base, timing=timing, called=called)
-        if prepared is not None:
-            self._hold(len(prepared) + _OVERHEAD)
+        if prepared is not None and self._hold(len(prepared) + _OVERHEAD):
             where = base if prepared.linked else ""
             self._prepared[id(recording), slot, called, where] = (recording, prepared)
         return prepared
