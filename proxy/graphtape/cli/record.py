@@ -81,6 +81,7 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
         mode=Mode(settings.mode),
         on_entry=live_line(quiet=settings.quiet),
         on_note=serving.note,
+        alone=True,
     )
 
     def ready(where: str) -> None:

@@ -63,6 +63,7 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
         mode=Mode.NONE,
         on_entry=live_line(quiet=settings.quiet),
         on_note=serving.note,
+        alone=True,
         on_progress=loading(),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from contextlib import AsyncExitStack
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("graphtape")
 
+_YOUNG = 50_000
+"""Objects made before the collector looks: a request makes few, and no rings."""
+
 GRACE = 10.0
 """Seconds that requests in flight are given at stop."""
 
@@ -68,6 +72,7 @@ class Proxy:
         on_note: Told what the user should know, a line each.
         on_progress: Told how much of a large cassette is loaded of how much.
         tells_misses: Whether the log warns of misses as they happen.
+        alone: Whether the process is the proxy's own, so that its garbage is collected as suits it.
         addresses: Where it can be reached, once it listens.
         sessions: The open ones.
     """
@@ -81,6 +86,7 @@ class Proxy:
     on_note: Callable[[str], None] = _note
     on_progress: Callable[[int, int], None] | None = None
     tells_misses: bool = True
+    alone: bool = False
     addresses: Addresses = field(init=False)
     sessions: Sessions = field(init=False)
     _gate: Gate = field(init=False)
@@ -218,8 +224,20 @@ class Proxy:
         )
         await serve_once_asked(stack, self._control, control)
         if default.plain:
-            ahead = asyncio.create_task(express.prepare(default, self.addresses.proxy))
+            ahead = asyncio.create_task(self._prepare(express, default))
             stack.callback(ahead.cancel)
+
+    async def _prepare(self, express: Express, default: LiveSession) -> None:
+        """Make answers ready ahead; what is ready by then is never garbage."""
+        self._keep_all()
+        await express.prepare(default, self.addresses.proxy)
+        self._keep_all()
+
+    def _keep_all(self) -> None:
+        """Take what has been made out of the collector's rounds, where the process is our own."""
+        if self.alone:
+            gc.freeze()
+            gc.set_threshold(_YOUNG, 20, 50)
 
     def _control(self) -> web.AppRunner:
         # Once it is asked.

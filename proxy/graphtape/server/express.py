@@ -18,6 +18,7 @@ from graphtape.core.graph import last_segment
 from graphtape.core.matching import DEFAULT, GRAPH_PLACE, Key
 from graphtape.core.message import Request
 from graphtape.core.origin import split_session
+from graphtape.core.verdict import Kind
 from graphtape.server.head import CALLER, CALLER_LINE, HeadReader, without_caller
 from graphtape.server.prepared import Prepared
 from graphtape.server.ticket import Ticket
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from graphtape.core.recording import Recording
     from graphtape.core.redaction import Redactor
-    from graphtape.core.verdict import Kind
     from graphtape.server.head import Head
     from graphtape.server.live_session import LiveSession
     from graphtape.server.visit import Gate
@@ -315,7 +315,9 @@ class Express:
             return None
         kinds: tuple[Kind, ...] | None = ()
         usual = simple and path.startswith("/v1.0/") and not path.lower().startswith(_JUDGED)
-        if not (usual and head.token[:7].lower() == b"bearer "):
+        if usual and not head.token:
+            kinds = () if live.bearing else (Kind.NO_TOKEN,)
+        elif not (usual and head.token[:7].lower() == b"bearer "):
             kinds = live.witness.of_each(replace(request, headers=head.headers))
         if kinds is None:
             return None
