@@ -21,12 +21,13 @@ from graphtape.core.message import Headers
 from graphtape.core.plan import Mode
 from graphtape.core.redaction import Redactor
 from graphtape.server.tee import IN_MEMORY, Tee, Untaped
+from graphtape.tape.digest import digest
 from graphtape.tape.part import Part
 from graphtape.tape.record import Header, Kind, Span, read_span
 from graphtape.tape.recovery import recover
 from graphtape.tape.spool import Spool, Spooled
 from graphtape.tape.store import open_cassette, part_path
-from graphtape.tape.vcr_format import Metadata, digest
+from graphtape.tape.vcr_format import Metadata
 from proxies import AUTH, RawServer, recording
 
 if TYPE_CHECKING:

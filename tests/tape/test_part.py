@@ -19,12 +19,13 @@ from multidict import istr
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.plan import Mode
+from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled
 from graphtape.tape.part import CHUNK, Part, set_aside
 from graphtape.tape.record import SIGNATURE, Broken, Header, Torn, pack, unpack
 from graphtape.tape.recovery import Recovered, recover
 from graphtape.tape.store import open_cassette, part_path, save_cassette
-from graphtape.tape.vcr_format import Metadata, digest
+from graphtape.tape.vcr_format import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.tape.vcr_format import Metadata, digest, dump, load
+from graphtape.tape.digest import digest
+from graphtape.tape.vcr_format import Metadata, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -51,7 +51,7 @@ class Header:
         format: Of the records that follow.
         mode: That of the run: one of `all` replaces a cassette, any other adds to it.
         cassette: Its file name.
-        base: `vcr_format.digest` of what the cassette held when the run began.
+        base: `digest.digest` of what the cassette held when the run began.
         metadata: For the cassette; its salt is the one the records are redacted with.
     """
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request
 from graphtape.core.plan import Mode
+from graphtape.tape.digest import digest
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.lock import locked
 from graphtape.tape.part import Part, set_aside
@@ -20,7 +21,7 @@ from graphtape.tape.recovery import recover
 from graphtape.tape.rerecording import keep_volatile
 from graphtape.tape.spool import Spool
 from graphtape.tape.store import open_cassette, part_path, save_cassette, sync_folder
-from graphtape.tape.vcr_format import Cassette, digest
+from graphtape.tape.vcr_format import Cassette
 
 if TYPE_CHECKING:
     from collections.abc import Callable

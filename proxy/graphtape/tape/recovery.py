@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction
+from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled
 from graphtape.tape.record import (
     PART_FORMAT,
@@ -23,7 +24,6 @@ from graphtape.tape.record import (
     unpack_header,
     unpack_variable,
 )
-from graphtape.tape.vcr_format import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from graphtape.core import json_text
 from graphtape.core.graph import last_segment
 from graphtape.core.message import Interaction
+from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled
-from graphtape.tape.vcr_format import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

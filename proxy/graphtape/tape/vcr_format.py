@@ -5,7 +5,6 @@ What Graphtape adds lies under `metadata.graphtape` alone, so that stock vcrpy p
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -16,6 +15,7 @@ import yaml
 
 from graphtape.core.errors import CassetteError
 from graphtape.tape import entry
+from graphtape.tape.digest import Digest, digest
 from graphtape.tape.inspection import inspect, top_level_list
 from graphtape.tape.plain_yaml import NotPlainError, read_plain
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vcr.request import Request as VcrRequest
     from yaml.constructor import SafeConstructor
 
-    from graphtape.core.message import Headers, Interaction
+    from graphtape.core.message import Interaction
     from graphtape.tape.plain_yaml import Progress
 
     class Serializer(Protocol):
@@ -218,55 +218,6 @@ def from_vcr(request: VcrRequest, response: object, *, where: str) -> Interactio
         CassetteError: It isn't one any more.
     """
     return entry.read({"request": request._to_dict(), "response": response}, where=where)  # noqa: SLF001 - vcrpy's own way out
-
-
-def digest(interactions: Iterable[Interaction]) -> str:
-    """Fingerprint what a cassette holds, however it is laid out: `sha256:` and hex digits."""
-    whole = Digest()
-    for interaction in interactions:
-        whole.add(interaction)
-    return whole.text
-
-
-class Digest:
-    """The fingerprint of interactions that come one by one.
-
-    Attributes:
-        count: How many there were.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._whole = hashlib.sha256()
-
-    def add(self, interaction: Interaction) -> None:
-        """Take the next one in."""
-        whole = self._whole
-        settled = entry.settled(interaction)
-        request, response = settled.request, settled.response
-        _absorb(whole, request.method, request.url, request.body)
-        _absorb(whole, *_flat(request.headers))
-        _absorb(whole, str(response.status), response.reason, response.body)
-        _absorb(whole, *_flat(response.headers))
-        self.count += 1
-
-    @property
-    def text(self) -> str:
-        """`sha256:` and hex digits."""
-        return f"sha256:{self._whole.hexdigest()}"
-
-
-def _flat(headers: Headers) -> list[str]:
-    return [part for name, value in headers for part in (name, value)]
-
-
-def _absorb(whole: hashlib._Hash, *parts: str | bytes) -> None:
-    # Lengths and counts first: no two different lists may run into the same bytes.
-    whole.update(b"%d:" % len(parts))
-    for part in parts:
-        data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
-        whole.update(b"%d:" % len(data))
-        whole.update(data)
 
 
 def _decoded(data: bytes, *, name: str) -> str:
