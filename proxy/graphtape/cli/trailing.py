@@ -56,8 +56,9 @@ def settings_of(ctx: click.Context) -> Settings:
     settings = options.settings_of(ctx, {"listen": FREE, "control": FREE} if words else None)
     if settings.report:
         from graphtape.runner.reporting import check_report_path  # noqa: PLC0415 - few want one
-    for name in settings.report:
-        check_report_path(Path(name))
+
+        for name in settings.report:
+            check_report_path(Path(name))
     # The command's output isn't torn.
     return msgspec.structs.replace(settings, quiet=True) if words else settings
 

@@ -147,6 +147,15 @@ def is_json(media: str) -> bool:
     return media in {"application/json", "text/json"} or media.endswith("+json")
 
 
+def is_preflight(request: Request) -> bool:
+    """Tell whether a browser asks for leave (Fetch standard, "CORS-preflight fetch")."""
+    return (
+        request.method.upper() == "OPTIONS"
+        and "Origin" in request.headers
+        and "Access-Control-Request-Method" in request.headers
+    )
+
+
 def end_to_end(headers: Headers) -> Headers:
     """Leave out what concerns one connection only, and what its Connection field names."""
     named = [

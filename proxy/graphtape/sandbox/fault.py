@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 SANDBOX_CODE = "GraphtapeSandbox"
 """Code of the errors that are the sandbox's own: Graph itself would have answered otherwise."""
-
-NO_OPERATION_ID = "00000000-0000-0000-0000-000000000000"
-
-_INTUNE_URL = "https://fef.msub01.manage.microsoft.com/StatelessChromebookSyncFEService"
 
 
 class GraphFault(Exception):  # noqa: N818 (a fault is what the protocol calls it)
@@ -69,26 +63,3 @@ def method_not_allowed(allowed: tuple[str, ...]) -> GraphFault:
 def not_simulated(what: str) -> GraphFault:
     """Say that Graph can do this and the sandbox can't, rather than answer something false."""
     return GraphFault(501, SANDBOX_CODE, f"The sandbox does not simulate {what}.")
-
-
-def intune_message(message: str, *, activity_id: str, path: str) -> str:
-    """Write `error.message` as Intune does: JSON text inside the JSON error.
-
-    Args:
-        message: What went wrong.
-        activity_id: The request-id of the answer.
-        path: What was asked, below the version.
-    """
-    said = (
-        f"{message} - Operation ID (for customer support): {NO_OPERATION_ID}"
-        f" - Activity ID: {activity_id} - Url: {_INTUNE_URL}/{path}?api-version=5026-01-01"
-    )
-    fields = {
-        "_version": 3,
-        "Message": said,
-        "CustomApiErrorPhrase": "",
-        "RetryAfter": None,
-        "ErrorSourceService": "",
-        "HttpHeaders": "{}",
-    }
-    return json.dumps(fields, indent=2, ensure_ascii=False).replace("\n", "\r\n")

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.graph import METADATA_CONTENT_TYPE, error_response
 from graphtape.core.message import Headers, Response
-from graphtape.sandbox.fault import GraphFault, intune_message
+from graphtape.core.scenario.graph_error import intune_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from graphtape.sandbox.fault import GraphFault
 
 _STRICT_TRANSPORT_SECURITY = "max-age=31536000"
 _DIAGNOSTIC = json.dumps(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.message import Headers, Response
+from graphtape.core.message import Headers, Response, is_preflight
 
 if TYPE_CHECKING:
     from graphtape.core.message import Request
@@ -25,15 +25,6 @@ EXPOSED = (
 
 _ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 _EXPOSE = "Access-Control-Expose-Headers"
-
-
-def is_preflight(request: Request) -> bool:
-    """Tell whether a browser asks for leave (Fetch standard, "CORS-preflight fetch")."""
-    return (
-        request.method.upper() == "OPTIONS"
-        and "Origin" in request.headers
-        and "Access-Control-Request-Method" in request.headers
-    )
 
 
 def leave(request: Request) -> Response:

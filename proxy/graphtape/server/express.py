@@ -156,9 +156,14 @@ class Express:
             return None
         ready: _Ready = {}
         answer = self._answered(ticket, ready, caller)
-        if answer is not None and self._hold(len(target) + _OVERHEAD):
-            block.known[target] = ticket, ready
+        if answer is not None:
+            self._know(block, target, ticket, ready)
         return answer
+
+    def _know(self, block: _Block, target: bytes, ticket: Ticket, ready: _Ready) -> None:
+        """Know a target under its block from now on, as far as that may be kept."""
+        if self._hold(len(target) + _OVERHEAD):
+            block.known[target] = ticket, ready
 
     def first(self, message: RawRequestMessage, data: bytes | None, scheme: str) -> bytes | None:
         """Answer a request that has been parsed; None where it has to go the usual way.
@@ -184,21 +189,20 @@ class Express:
         ready: _Ready = {}
         answer = self._answered(ticket, ready, head.caller)
         if answer is not None and data is not None and len(data) <= LONGEST:
-            block = self._block(data, path, head, redactor, scheme)
+            raw = path.encode("utf-8", "surrogateescape")
+            block = self._block(data, raw, head, redactor, scheme)
             if block is not None:
-                raw = path.encode("utf-8", "surrogateescape")
-                if self._hold(len(raw) + _OVERHEAD):
-                    block.known[raw] = ticket, ready
+                self._know(block, raw, ticket, ready)
         return answer
 
     def _block(
-        self, data: bytes, path: str, head: Head, redactor: Redactor, scheme: str
+        self, data: bytes, target: bytes, head: Head, redactor: Redactor, scheme: str
     ) -> _Block | None:
         """Return the block of a request; None for one that comes for the first time.
 
         Many a client never sends a block again.
         """
-        line = _METHOD + path.encode("utf-8", "surrogateescape")
+        line = _METHOD + target
         if not data.startswith(line + _LINE):
             return None
         rest = without_caller(data[len(line) :], head.caller)

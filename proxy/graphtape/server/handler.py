@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from graphtape.core.batch import joined
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Entry, Source
-from graphtape.core.message import Headers, Request
+from graphtape.core.message import Headers, Request, is_preflight
 from graphtape.core.plan import (
     Assemble,
     Break,
@@ -24,7 +24,7 @@ from graphtape.core.plan import (
 from graphtape.core.position import aside
 from graphtape.core.scenario import Answer
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
-from graphtape.server.cors import is_preflight, leave
+from graphtape.server.cors import leave
 from graphtape.server.cue import cue_of
 from graphtape.server.delivery import Delivery, break_connection
 from graphtape.server.errors import failed_dependency, own_error, stamp
@@ -56,7 +56,9 @@ async def handle(http: BaseRequest, gate: Gate) -> Sent:
     try:
         gate.check_open()
         if gate.token is not None:
-            gate.check_client(http)
+            from graphtape.server.local_client import check_client  # noqa: PLC0415 - few add one
+
+            check_client(http)
         plain = gate.plain(http)
         if plain is not None:
             session, arrived = plain.live, None
@@ -338,6 +340,5 @@ async def _turn_away(http: BaseRequest, gate: Gate, exc: RequestError, began: fl
         milliseconds=(time.perf_counter() - began) * 1000,
         note=session.clean.text(str(exc)),
     )
-    session.play.journal.add(entry)
-    gate.tell(session, entry)
+    gate.note(session, entry)
     return last_byte.sent(exc.status)

@@ -218,9 +218,7 @@ class PlainRead:
             milliseconds=(time.perf_counter() - visit.began) * 1000,
             note=live.clean.text(note) if note else "",
         )
-        live.play.journal.add(entry)
-        if visit.gate.listening:
-            visit.gate.tell(live, entry)
+        visit.gate.note(live, entry)
 
 
 async def _written(http: BaseRequest, data: bytes) -> bool:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from graphtape.core.message import Request
 from graphtape.server.errors import own_error
+from graphtape.server.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -107,12 +108,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Refuse what can't be read as HTTP; the client learns why, and nothing of the insides."""
         del message
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun")
-        if isinstance(exc, ConnectionError):
-            raise exc
-        reason = " ".join(str(getattr(exc, "message", "") or "").split())[:100]
-        what = reason.partition(":")[0] or type(exc).__name__
+        what = unreadable(request, exc).partition(":")[0] or type(exc).__name__
         text = f"this is no request the proxy can read ({what}); {_ADVICE}"
         log.warning("refused a request: %s", text)
         error = own_error(Request(method="?", url="?"), "GraphtapeBadRequest", text, status=status)

@@ -84,22 +84,16 @@ class Gate:
         """Whether anybody wants to know of requests as they are done."""
         return self.on_entry is not None or self.events.heard
 
+    def note(self, session: LiveSession, entry: Entry) -> None:
+        """Journal a request that is done, and tell of it."""
+        session.play.journal.add(entry)
+        self.tell(session, entry)
+
     def tell(self, session: LiveSession, entry: Entry) -> None:
         """Tell of a request that is done."""
         if self.on_entry is not None:
             self.on_entry(entry)
         self.events.tell(session.play.id, entry)
-
-    @staticmethod
-    def check_client(http: BaseRequest) -> None:
-        """Let nobody but this machine's programs in, where a token is added to what passes.
-
-        Raises:
-            RequestError: It is somebody else.
-        """
-        from graphtape.server.local_client import check_client  # noqa: PLC0415 - few runs add one
-
-        check_client(http)
 
     def read(self, http: BaseRequest) -> Incoming:
         """Read the head of a request.
@@ -274,8 +268,7 @@ class Visit:
             milliseconds=(time.perf_counter() - self.began) * 1000,
             note=self.session.clean.text(note) if note else "",
         )
-        self.session.play.journal.add(entry)
-        self.gate.tell(self.session, entry)
+        self.gate.note(self.session, entry)
 
 
 _STARTED = time.time() - time.perf_counter()

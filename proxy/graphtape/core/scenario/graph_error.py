@@ -128,14 +128,24 @@ def said(error: GraphError, *, path: tuple[str, ...], stamp: Stamp) -> str:
     """Return `error.message`; `path` is what was asked, in segments below the version."""
     if not error.intune or path[:1] == () or path[0] not in _INTUNE_ROOTS:
         return error.message
-    asked = "/".join(path)
-    message = (
-        f"{error.message} - Operation ID (for customer support): {NO_OPERATION_ID}"
-        f" - Activity ID: {stamp.request_id} - Url: {_INTUNE_URL}/{asked}?api-version=5026-01-01"
+    return intune_message(error.message, activity_id=stamp.request_id, path="/".join(path))
+
+
+def intune_message(message: str, *, activity_id: str, path: str) -> str:
+    """Write `error.message` as Intune does: JSON text inside the JSON error.
+
+    Args:
+        message: What went wrong.
+        activity_id: The request-id of the answer.
+        path: What was asked, below the version.
+    """
+    said = (
+        f"{message} - Operation ID (for customer support): {NO_OPERATION_ID}"
+        f" - Activity ID: {activity_id} - Url: {_INTUNE_URL}/{path}?api-version=5026-01-01"
     )
     fields = {
         "_version": 3,
-        "Message": message,
+        "Message": said,
         "CustomApiErrorPhrase": "",
         "RetryAfter": None,
         "ErrorSourceService": "",

@@ -272,7 +272,7 @@ def scenario_of(value: object) -> Scenario:
 
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of a scenario file."""
-    made = msgspec.json.schema(SpelledScenario, schema_hook=_anything)
+    made = msgspec.json.schema(SpelledScenario, schema_hook=anything)
     for name in ("SpelledCalls", "SpelledDelay"):
         made["$defs"][name] |= {"minProperties": 1, "maxProperties": 1}
     schema: dict[str, object] = {
@@ -283,7 +283,8 @@ def json_schema() -> dict[str, object]:
     return schema
 
 
-def _anything(kind: type) -> dict[str, object]:
+def anything(kind: type) -> dict[str, object]:
+    """Describe `object`, which msgspec leaves to its user: a hook for its schemas."""
     if kind is not object:
         raise NotImplementedError  # msgspec's way to be told that a type isn't known
     return {"description": "any JSON value"}

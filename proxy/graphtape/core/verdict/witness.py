@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.batch import answers_of
 from graphtape.core.graph import is_sign_in
 from graphtape.core.matching import DEFAULT
+from graphtape.core.message import is_preflight
 from graphtape.core.origin import off_graph_origin
 from graphtape.core.verdict.call import Call
 from graphtape.core.verdict.page_links import PageLinks
@@ -64,7 +65,7 @@ class Witness:
 
     def asked(self, number: int, request: Request, *, now: float) -> tuple[Verdict, ...]:
         """See a request arrive, its body whole and decoded."""
-        if _is_preflight(request):
+        if is_preflight(request):
             return ()
         calls = Call.all_of(number, request, self._clean)
         return tuple(verdict for call in calls for verdict in self._seen(call, now))
@@ -76,7 +77,7 @@ class Witness:
             None where it depends on what came before.
         """
         call = Call(number=0, request=request, clean=self._clean)
-        if "token" in request.url.lower() or _is_preflight(request):
+        if "token" in request.url.lower() or is_preflight(request):
             return None
         if call.version == "beta":
             method = request.method.upper()
@@ -178,15 +179,6 @@ def _disconnect_with_body(call: Call) -> Iterator[Verdict]:
         size = f"{len(request.body)} byte" + ("s" if len(request.body) > 1 else "")
         text = f"sent disconnect with a body of {size}; Graph documents none"
         yield call.verdict(Kind.DISCONNECT_WITH_BODY, text)
-
-
-def _is_preflight(request: Request) -> bool:
-    """Tell whether a browser asks for leave (Fetch standard, "CORS-preflight fetch")."""
-    return (
-        request.method.upper() == "OPTIONS"
-        and "Origin" in request.headers
-        and "Access-Control-Request-Method" in request.headers
-    )
 
 
 def _lacking(call: Call) -> str | None:

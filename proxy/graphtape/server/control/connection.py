@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from graphtape.server.control.message import Fault, Refused
+from graphtape.server.unreadable import unreadable
 
 if TYPE_CHECKING:
     from aiohttp.web_server import Server
@@ -33,12 +34,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Refuse what can't be read as HTTP; the client learns why, and nothing of the insides."""
         del message
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun")
-        if isinstance(exc, ConnectionError):
-            raise exc
-        reason = " ".join(str(getattr(exc, "message", "") or "").split())[:100]
-        what = reason.rstrip(".") or type(exc).__name__
+        what = unreadable(request, exc).rstrip(".") or type(exc).__name__
         fault = Fault(
             code="GraphtapeBadRequest",
             message=f"this is no request the control port can read ({what}); {_ADVICE}",

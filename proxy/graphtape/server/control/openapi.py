@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from graphtape import __version__
-from graphtape.core.scenario.schema import json_schema
+from graphtape.core.scenario.schema import anything, json_schema
 from graphtape.server.control.message import REF, Direction, Refused, SessionId
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _parameter(
 
 def _schema(kind: object) -> Schema:
     (schema,), _ = msgspec.json.schema_components(
-        [kind], ref_template=REF + "{name}", schema_hook=_anything
+        [kind], ref_template=REF + "{name}", schema_hook=anything
     )
     return schema
 
@@ -143,7 +143,7 @@ def _schemas(routes: Sequence[AnyRoute]) -> dict[str, object]:
 
 def _components(kinds: Iterable[object]) -> dict[str, Schema]:
     _, components = msgspec.json.schema_components(
-        list(kinds), ref_template=REF + "{name}", schema_hook=_anything
+        list(kinds), ref_template=REF + "{name}", schema_hook=anything
     )
     for schema in components.values():
         _describe(schema)
@@ -178,9 +178,3 @@ def _scenario() -> Mapping[str, object]:
     """Return the schemas of scenario files, each a component of its own."""
     whole = json.loads(json.dumps(json_schema()).replace("#/$defs/", REF))
     return dict(whole["$defs"])
-
-
-def _anything(kind: type) -> dict[str, object]:
-    if kind is not object:
-        raise NotImplementedError  # msgspec's way to be told that a type isn't known
-    return {"description": "any JSON value"}

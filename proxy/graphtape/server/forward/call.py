@@ -48,8 +48,7 @@ class Call:
             milliseconds=(time.perf_counter() - self.began) * 1000,
             note=session.clean.text(note),
         )
-        session.play.journal.add(entry)
-        self.gate.tell(session, entry)
+        self.gate.note(session, entry)
 
     async def refuse(self, exc: RequestError | UpstreamError) -> Sent:
         """Answer with an error of ours, and end the connection."""
