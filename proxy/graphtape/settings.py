@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from graphtape.core.decoded import convert
 from graphtape.core.errors import UsageError
 from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
@@ -17,7 +18,8 @@ from graphtape.core.position import Order
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
 from graphtape.core.scenario import StatusRule
-from graphtape.core.verdict import Kind
+from graphtape.core.scenario.key_fault import SpellingError
+from graphtape.core.verdict import Kind  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -365,37 +367,9 @@ def _convert(table: dict[str, object], source: str) -> Settings:
         for key, value in table.items()
     }
     try:
-        return msgspec.convert(as_lists, Settings)
-    except msgspec.ValidationError as exc:
-        hint = _known_keys(str(exc)) or _known_values(str(exc))
-        raise UsageError(f"{source}: {exc}{hint}") from exc
-
-
-def _known_values(error: str) -> str:
-    """List what a setting of a few values may be."""
-    values: dict[str, list[str]] = {
-        "mode": [Mode.ONCE, Mode.NEW_EPISODES, Mode.ALL],
-        "order": [*Order],
-        "fail-on": [*Kind],
-    }
-    name = error.rpartition("$.")[2].partition("[")[0].strip("`")
-    if "enum value" not in error or name not in values:
-        return ""
-    return f" (one of {', '.join(values[name])})"
-
-
-def _known_keys(error: str) -> str:
-    """List the keys of the table an unknown one stands in."""
-    if "unknown field" not in error:
-        return ""
-    table = error.rpartition("$.")[2].strip("`") if "$." in error else ""
-    tables: dict[str, type[msgspec.Struct]] = {
-        "matching": Matching,
-        "redaction": Redaction,
-        "signin": SignIn,
-    }
-    fields = msgspec.structs.fields(tables.get(table, Settings))
-    return f" (known keys: {', '.join(sorted(field.encode_name for field in fields))})"
+        return convert(as_lists, Settings)
+    except SpellingError as exc:
+        raise UsageError(f"{source}: {exc}") from exc
 
 
 def _convert_given(given: Mapping[str, object]) -> dict[str, object]:

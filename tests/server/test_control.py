@@ -76,9 +76,9 @@ def test_bad_input_is_refused_as_json(
 @pytest.mark.parametrize(
     ("sent", "where"),
     [
-        ({"ok": "x", "grp": 7}, "$.grp: Expected `str`, got `int`"),
-        ({"a": {"b": 1}}, "$.a: Expected `str`, got `object`"),
-        ([], "$: Expected `object`"),
+        ({"ok": "x", "grp": 7}, "$.grp: expected a text, got a whole number"),
+        ({"a": {"b": 1}}, "$.a: expected a text, got a mapping"),
+        ([], "$: expected a mapping, got a list"),
     ],
     ids=["number", "object", "list"],
 )

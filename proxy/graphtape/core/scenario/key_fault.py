@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, and under which keys."""
+"""What is wrong with a decoded value, and under which keys."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class KeyFault(ValueError):  # noqa: N818 - a fault of the file, reported as an 
 
 
 class SpellingError(ValueError):
-    """A scenario can't be read.
+    """A decoded value isn't what it must be.
 
     Attributes:
-        keys: From the root to the value that is wrong, as far as it exists.
+        keys: From the root to the value that is wrong, an unknown key included.
         reason: What is wrong and what is allowed, without the place.
     """
 

@@ -6,25 +6,21 @@ The JSON Schema that editors check files by comes from the same types.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from graphtape.core.decoded import convert
 from graphtape.core.scenario.budget import Budget
 from graphtape.core.scenario.calls import Always, Calls, Every, From, Nth, Probably
 from graphtape.core.scenario.duration import seconds
-from graphtape.core.scenario.effect import ConnectionFault, WireFault
 from graphtape.core.scenario.key_fault import KeyFault, SpellingError
 from graphtape.core.scenario.rule import Rule, Scenario
 from graphtape.core.scenario.spelled_effect import (
     Duration,
     Scalar,
-    SpelledAnswer,
-    SpelledDelay,
     SpelledEffect,
-    SpelledLogNormal,
     written,
 )
 from graphtape.core.scenario.when import When
@@ -34,24 +30,6 @@ if TYPE_CHECKING:
     from graphtape.core.scenario.effect import Effect
 
 Count = Annotated[int, Meta(ge=1)]
-_PLACE = re.compile(r" - at (?:`key` in )?`\$([^`]*)`\Z")
-_KEY = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`\Z", re.DOTALL)
-_TERMS = {
-    "str": "a text",
-    "array": "a list",
-    "object": "a mapping",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "null",
-}
-_WORDS = {
-    "calls": "first, or a mapping of one of nth, from, every, probability",
-    "fault": ", ".join((*ConnectionFault, *WireFault)),
-    "retry_after": "a whole number of seconds, http-date, none",
-}
-_MISSING = re.compile(r"Object missing required field `(.*)`\Z")
 
 
 class SpelledWhen(
@@ -238,20 +216,6 @@ class SpelledScenario(
     rules: Annotated[list[SpelledRule], Meta(min_length=1)]
 
 
-_TABLES: dict[str, type[Struct]] = {
-    "": SpelledScenario,
-    "rules": SpelledRule,
-    "timeline": SpelledEffect,
-    "when": SpelledWhen,
-    "calls": SpelledCalls,
-    "budget": SpelledBudget,
-    "answer": SpelledAnswer,
-    "delay": SpelledDelay,
-    "log_normal": SpelledLogNormal,
-}
-"""What can stand under a key."""
-
-
 def scenario_of(value: object) -> Scenario:
     """Make a scenario of decoded YAML or JSON.
 
@@ -259,9 +223,12 @@ def scenario_of(value: object) -> Scenario:
         SpellingError: It is none; the keys say where.
     """
     try:
-        spelled = msgspec.convert(value, SpelledScenario)
-    except msgspec.ValidationError as exc:
-        raise _spelling_error(exc) from exc
+        spelled = convert(value, SpelledScenario)
+    except SpellingError as exc:
+        if exc.keys[-1:] == ("on",):
+            hint = "YAML 1.1 reads on as true, so the key is when"
+            raise SpellingError(f"{exc.reason}; {hint}", *exc.keys) from exc
+        raise
     return Scenario(
         name=spelled.name,
         rules=tuple(rule.read() for rule in spelled.rules),
@@ -288,33 +255,3 @@ def anything(kind: type) -> dict[str, object]:
     if kind is not object:
         raise NotImplementedError  # msgspec's way to be told that a type isn't known
     return {"description": "any JSON value"}
-
-
-def _spelling_error(exc: msgspec.ValidationError) -> SpellingError:
-    """Say what is wrong in the file's own words."""
-    said = str(exc)
-    found = _PLACE.search(said)
-    reason = said[: found.start()] if found else said
-    keys = tuple(
-        int(number) if number else name for name, number in _KEY.findall(found[1] if found else "")
-    )
-    if isinstance(exc.__cause__, KeyFault):
-        return SpellingError(str(exc.__cause__), *keys, *exc.__cause__.keys)
-    table = next((key for key in reversed(keys) if isinstance(key, str)), "")
-    if unknown := _UNKNOWN.search(reason):
-        hint = "; YAML 1.1 reads on as true, so the key is when" if unknown[1] == "on" else ""
-        allowed = ", ".join(sorted(_TABLES[table].__struct_encode_fields__))
-        return SpellingError(f"unknown key; allowed: {allowed}{hint}", *keys, unknown[1])
-    if missing := _MISSING.search(reason):
-        return SpellingError(f"the key {missing[1]!r} is missing", *keys)
-    if "enum value" in reason and table in _WORDS:
-        return SpellingError(f"{reason.rpartition(' ')[2]} is none of {_WORDS[table]}", *keys)
-    return SpellingError(_plain(reason), *keys)
-
-
-def _plain(reason: str) -> str:
-    """Say YAML's names for types, in place of those of Python and JSON."""
-    for term, name in _TERMS.items():
-        reason = re.sub(rf"\b{term}\b", name, reason)
-    text = reason.replace("`", "").replace("|", "or")
-    return text[:1].lower() + text[1:]

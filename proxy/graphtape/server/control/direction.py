@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
 from graphtape import scenarios
+from graphtape.core.decoded import convert
 from graphtape.core.errors import RequestError, UsageError
 from graphtape.core.scenario import SpellingError, StatusRule
-from graphtape.core.scenario.key_fault import place
 from graphtape.core.scenario.schema import scenario_of
 from graphtape.server.control.message import Direction
-from graphtape.server.control.reading import fault, placed
+from graphtape.server.control.reading import fault, json_path
 
 if TYPE_CHECKING:
     from graphtape.core.scenario import Scenario
@@ -51,10 +49,10 @@ class Library:
             if not said:
                 raise fault("GraphtapeBody", "$", f"says nothing; {_FORMS}")
             try:
-                both = msgspec.convert(said, Direction)
-            except msgspec.ValidationError as exc:
-                where, reason = placed(exc)
-                raise fault("GraphtapeBody", where, f"{reason}; {_FORMS}") from exc
+                both = convert(said, Direction)
+            except SpellingError as exc:
+                where = json_path(exc.keys)
+                raise fault("GraphtapeBody", where, f"{exc.reason}; {_FORMS}") from exc
             chosen = () if both.scenario is None else await self.read(both.scenario)
             return chosen, statuses(both.status)
         return await self.read(said, at="$"), ()
@@ -87,9 +85,7 @@ class Library:
                 case _:
                     raise fault(_CODE, at, f"is none; {_FORMS}")
         except SpellingError as exc:
-            keys = place(exc.keys)
-            where = f"{at}{'' if keys.startswith('[') or not keys else '.'}{keys}"
-            raise fault(_CODE, where, exc.reason) from exc
+            raise fault(_CODE, json_path(exc.keys, at), exc.reason) from exc
         except UsageError as exc:
             raise fault(_CODE, at, str(exc)) from exc
 
