@@ -96,7 +96,6 @@ def test_a_request_without_host_is_refused_as_json(tape: Path) -> None:
     assert head.split()[1] == b"400"
     error = json.loads(body)["error"]
     assert error["code"] == "GraphtapeBadRequest"
-    assert "Missing 'Host' header" in error["message"]
 
 
 def test_a_variable_whose_name_says_secret_is_masked(tmp_path: Path) -> None:

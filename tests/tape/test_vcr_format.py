@@ -401,7 +401,12 @@ REFUSED = {
     "own-tag": (b"interactions: !mine []\nversion: 1", "found the object tag '!mine'"),
     "set": (b"interactions: !!set {a}\nversion: 1", "found the object tag '!!set'"),
     "merge-key": (b"a: &a {b: 1}\ninteractions:\n- <<: *a", "line 3: found a merge key (<<)"),
-    "deep": (b"interactions: " + b"[" * 200_000, "nesting"),
+    "deep": (
+        b"interactions: " + b"[" * 200 + b"]" * 200,
+        "line 1: found more than 100 levels of nesting",
+    ),
+    # Some parsers refuse this by themselves, others would crash.
+    "deep-without-end": (b"interactions: " + b"[" * 200_000, "line 1: "),
     "alias-in-itself": (b"interactions: &a [*a]\nversion: 1", "the alias *a inside itself"),
     "undefined-alias": (b"interactions: *a\nversion: 1", "line 1: not YAML ("),
     "impossible-date": (b"interactions: 2020-13-01\nversion: 1", "put it in quotes"),
