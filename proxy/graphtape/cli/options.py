@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Command = Callable[..., None]
+    _Text = click.ParamType[str]
+    _TextOrNumber = click.ParamType[str | int]
+else:
+    _Text = _TextOrNumber = click.ParamType  # generic from click 8.4 on
 
 
 def _split(
@@ -25,14 +29,14 @@ def _split(
     return tuple(piece for piece in pieces if piece)
 
 
-class _Commas(click.ParamType[str]):
+class _Commas(_Text):
     """A value of a list that stands between commas in the environment."""
 
     name = "text"
     envvar_list_splitter = ","
 
 
-class RetryAfter(click.ParamType[str | int]):
+class RetryAfter(_TextOrNumber):
     """`keep`, or whole seconds: a fraction is no Retry-After, and some clients refuse it."""
 
     name = "keep|seconds"

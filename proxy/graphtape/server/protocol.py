@@ -11,6 +11,7 @@ from aiohttp import web
 
 from graphtape.core.message import Request
 from graphtape.server.errors import own_error
+from graphtape.server.half_close import HalfClosing
 from graphtape.server.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -41,22 +42,23 @@ class Standing:
     refused: str = ""
 
 
-class Connection(web.RequestHandler):
+class Connection(HalfClosing):
     """One connection.
 
     Attributes:
         standing: What it stands for; None for the proxy itself.
     """
 
-    __slots__ = ("_ended", "standing")
+    __slots__ = ("standing",)
 
     standing: Standing | None
-    _ended: bool
 
     def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio's own signature
-        """Keep the way back open to a client that ends its half while it waits for a tunnel."""
-        self._ended = self._upgraded and self._asks_for_tunnel()
-        return self._ended
+        """Keep the way back open, too, to a client that waits for a tunnel."""
+        if self._upgraded:
+            self._ended = self._asks_for_tunnel()
+            return self._ended
+        return super().eof_received()
 
     def _asks_for_tunnel(self) -> bool:
         """Tell whether what changes the protocol is CONNECT; a request on its way may be."""
@@ -137,11 +139,10 @@ class DataServer(web.Server):
         connection = self._connection(
             self,
             loop=self._own_loop,
-            access_log=None,  # type: ignore[arg-type] # what web.Server itself documents
+            access_log=None,
             auto_decompress=False,
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
         )
         connection.standing = standing
-        connection._ended = False  # noqa: SLF001 - of this module; aiohttp makes it
         return connection

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
 from graphtape.server.control.message import Fault, Refused
+from graphtape.server.half_close import HalfClosing, Runner
 from graphtape.server.unreadable import unreadable
-
-if TYPE_CHECKING:
-    from aiohttp.web_server import Server
 
 log = logging.getLogger("graphtape")
 
 _ADVICE = "send HTTP/1.1 with a Host of the control port"
 
 
-class Connection(web.RequestHandler):
+class Connection(HalfClosing):
     """One connection."""
 
     __slots__ = ()
@@ -49,19 +45,7 @@ class Connection(web.RequestHandler):
         return response
 
 
-class ControlRunner(web.AppRunner):
-    """Runs the control API over connections of this kind; an application has no say in that."""
+class ControlRunner(Runner):
+    """Runs the control API over connections of this kind."""
 
-    async def _make_server(self) -> Server:
-        made = await super()._make_server()
-        return _Server(
-            made.request_handler,
-            request_factory=made.request_factory,
-            loop=asyncio.get_running_loop(),
-            **made._kwargs,  # noqa: SLF001 - what the application was made with
-        )
-
-
-class _Server(web.Server):
-    def __call__(self) -> web.RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+    kind = Connection
