@@ -162,6 +162,8 @@ class Settings(
         report: Files that tell what the run came to; the suffix names the format.
         fail_on_unused: Whether unused interactions are a failure.
         upstream_ca: PEM file of roots trusted besides the system's.
+        allow_private_origins: Whether hosts on loopback and in private networks are reached though
+            upstream isn't there.
         max_body: Bytes; a larger body is passed on and left off the tape.
         connect_timeout: Seconds to reach upstream.
         read_timeout: Seconds without a byte from upstream.
@@ -200,6 +202,7 @@ class Settings(
     report: tuple[str, ...] = ()
     fail_on_unused: bool = False
     upstream_ca: str | None = None
+    allow_private_origins: bool = False
     max_body: Annotated[int, msgspec.Meta(ge=0)] = 64 * MIB
     connect_timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     read_timeout: Annotated[float, msgspec.Meta(gt=0)] = 300.0

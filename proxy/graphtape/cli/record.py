@@ -42,6 +42,12 @@ from graphtape.core.plan import Mode
 )
 @option("--upstream-ca", metavar="FILE", help="PEM of private roots upstream is verified by.")
 @option(
+    "--allow-private-origins",
+    is_flag=True,
+    help="Reach hosts on loopback and in private networks that answers name or --forward is asked "
+    "for, though upstream isn't there.",
+)
+@option(
     "--max-body",
     type=int,
     metavar="BYTES",

@@ -30,13 +30,13 @@ from graphtape.server.forward.tunnel import ESTABLISHED, Passed, Stream, WayOut
 from graphtape.server.protocol import DataServer, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from types import TracebackType
 
     from aiohttp.web import BaseRequest
 
     from graphtape.server.live_session import LiveSession
     from graphtape.server.protocol import Handler
+    from graphtape.server.reach import Reach
     from graphtape.server.tls import Authority
     from graphtape.server.visit import Gate
     from graphtape.settings import Address, Settings
@@ -71,7 +71,7 @@ def _check_way_up(way_out: WayOut) -> None:
         corporate = way_out.proxies.on_the_way_to(URL(GRAPH_ROOTS[0]))
     except UpstreamError:  # said when something is to be sent
         return
-    if corporate is None or corporate.url.port not in way_out.own_ports:
+    if corporate is None or corporate.url.port not in way_out.reach.own_ports:
         return
     if is_loopback(f"{corporate.url.host}:{corporate.url.port}"):
         raise UsageError(
@@ -103,7 +103,7 @@ class Gateway:
         authority: Authority,
         handler: Handler,
         *,
-        own_ports: Collection[int],
+        reach: Reach,
         records: bool,
     ) -> Self:
         """Make one ready; in the loop.
@@ -112,7 +112,7 @@ class Gateway:
             settings: Of the run.
             authority: Permitted to sign for FORWARD_HOSTS.
             handler: Of the data port.
-            own_ports: Of this proxy.
+            reach: Says what may be connected to.
             records: Whether anything may be forwarded.
 
         Raises:
@@ -120,7 +120,7 @@ class Gateway:
         """
         way_out = WayOut(
             proxies=CorporateProxies.from_environment(),
-            own_ports=own_ports,
+            reach=reach,
             connect_timeout=settings.connect_timeout,
             idle=settings.read_timeout,
         )
