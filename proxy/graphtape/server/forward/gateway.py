@@ -73,7 +73,7 @@ def _check_way_up(way_out: WayOut) -> None:
         return
     if corporate is None or corporate.url.port not in way_out.reach.own_ports:
         return
-    if is_loopback(f"{corporate.url.host}:{corporate.url.port}"):
+    if is_loopback(corporate.url.authority):
         raise UsageError(
             f"HTTPS_PROXY={corporate.url} is this proxy itself: set it for the app alone, and "
             "start Graphtape without it"
