@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from graphtape import files
 from graphtape.core.errors import UsageError
 from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
@@ -340,7 +341,7 @@ def _config_table(config: str | None) -> tuple[str, dict[str, object]]:
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(files.content(path).decode())
     except FileNotFoundError as exc:
         raise UsageError(f"no settings file {str(path)!r}") from exc
     except OSError as exc:

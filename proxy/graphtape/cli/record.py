@@ -9,12 +9,12 @@ import click
 from graphtape import runner
 from graphtape.cli import serving, trailing
 from graphtape.cli.live_line import live_line
-from graphtape.cli.options import option, proxying
+from graphtape.cli.options import FilePath, option, proxying
 from graphtape.core.plan import Mode
 
 
 @click.command("record", cls=trailing.TakesCommand)
-@click.argument("cassette", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("cassette", type=FilePath(dir_okay=False, path_type=Path))
 @option(
     "--upstream",
     metavar="NAME|URL",

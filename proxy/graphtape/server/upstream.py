@@ -8,6 +8,7 @@ import re
 import ssl
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
@@ -16,6 +17,7 @@ from aiohttp import ClientRequest, ClientSession, ClientTimeout, DummyCookieJar
 from multidict import CIMultiDict
 from yarl import URL
 
+from graphtape import files
 from graphtape.core.errors import UsageError
 from graphtape.server.connector import GuardedConnector
 from graphtape.server.corporate import CorporateProxies
@@ -282,7 +284,10 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         context.load_verify_locations(certifi.where())
     if ca_file is not None:
         try:
+            files.check(Path(ca_file))
             context.load_verify_locations(ca_file)
         except OSError as exc:
-            raise UsageError(f"--upstream-ca {ca_file!r} is no PEM file of roots: {exc}") from exc
+            raise UsageError(
+                f"--upstream-ca {ca_file!r} is no PEM file of roots: {exc.strerror or exc}"
+            ) from exc
     return context
