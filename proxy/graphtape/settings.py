@@ -10,6 +10,7 @@ import msgspec
 
 from graphtape import files
 from graphtape.core.errors import UsageError
+from graphtape.core.link import shown
 from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
 from graphtape.core.path_template import PathTemplate
@@ -51,9 +52,9 @@ class Address(msgspec.Struct, frozen=True):
         host, colon, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
-            raise UsageError(f"{text!r} is no address: HOST:PORT, such as 127.0.0.1:8787")
+            raise UsageError(f"{shown(text)!r} is no address: HOST:PORT, such as 127.0.0.1:8787")
         if ":" in host and not bracketed:
-            raise UsageError(f"{text!r}: an IPv6 address stands in brackets, [::1]:8787")
+            raise UsageError(f"{shown(text)!r}: an IPv6 address stands in brackets, [::1]:8787")
         return cls(host[1:-1] if bracketed else host, int(port))
 
     def __str__(self) -> str:

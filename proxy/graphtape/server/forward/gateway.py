@@ -12,6 +12,7 @@ from yarl import URL
 
 from graphtape.core.errors import RequestError, UpstreamError, UsageError
 from graphtape.core.journal import Source
+from graphtape.core.link import shown
 from graphtape.core.origin import GRAPH_ROOTS
 from graphtape.server.answer import Sent
 from graphtape.server.control import is_loopback
@@ -75,8 +76,8 @@ def _check_way_up(way_out: WayOut) -> None:
         return
     if is_loopback(corporate.url.authority):
         raise UsageError(
-            f"HTTPS_PROXY={corporate.url} is this proxy itself: set it for the app alone, and "
-            "start Graphtape without it"
+            f"HTTPS_PROXY={corporate.url.origin()} is this proxy itself: set it for the app "
+            "alone, and start Graphtape without it"
         )
 
 
@@ -253,8 +254,8 @@ async def connect(http: BaseRequest, gate: Gate) -> Sent:
     if gate.forward is not None:
         return await gate.forward.connect(call)
     error = RequestError(
-        f"CONNECT {http.raw_path}: this proxy is no forward proxy; start it with --forward to set "
-        "it as HTTPS_PROXY, or make its own address the client's base URL",
+        f"CONNECT {shown(http.raw_path)}: this proxy is no forward proxy; start it with --forward "
+        "to set it as HTTPS_PROXY, or make its own address the client's base URL",
         status=403,
         code="GraphtapeNoForward",
     )
