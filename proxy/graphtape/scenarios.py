@@ -17,6 +17,7 @@ import yaml
 from graphtape.core.errors import UsageError
 from graphtape.core.scenario.key_fault import SpellingError, place
 from graphtape.core.scenario.schema import json_schema, scenario_of
+from graphtape.files import content
 
 if TYPE_CHECKING:
     from graphtape.core.scenario import Scenario
@@ -93,7 +94,7 @@ def file_text(path: str) -> str:
         UsageError: It can't be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        return content(Path(path)).decode("utf-8-sig")
     except FileNotFoundError as exc:
         raise UsageError(f"no scenario file {path!r}") from exc
     except OSError as exc:

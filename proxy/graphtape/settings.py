@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from graphtape import files
 from graphtape.core.decoded import convert
 from graphtape.core.errors import UsageError
+from graphtape.core.link import shown
 from graphtape.core.matching import MatchOptions, Route
 from graphtape.core.origin import upstream_named
 from graphtape.core.path_template import PathTemplate
@@ -52,9 +54,9 @@ class Address(msgspec.Struct, frozen=True):
         host, colon, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
-            raise UsageError(f"{text!r} is no address: HOST:PORT, such as 127.0.0.1:8787")
+            raise UsageError(f"{shown(text)!r} is no address: HOST:PORT, such as 127.0.0.1:8787")
         if ":" in host and not bracketed:
-            raise UsageError(f"{text!r}: an IPv6 address stands in brackets, [::1]:8787")
+            raise UsageError(f"{shown(text)!r}: an IPv6 address stands in brackets, [::1]:8787")
         return cls(host[1:-1] if bracketed else host, int(port))
 
     def __str__(self) -> str:
@@ -164,6 +166,8 @@ class Settings(
         report: Files that tell what the run came to; the suffix names the format.
         fail_on_unused: Whether unused interactions are a failure.
         upstream_ca: PEM file of roots trusted besides the system's.
+        allow_private_origins: Whether hosts on loopback and in private networks are reached though
+            upstream isn't there.
         max_body: Bytes; a larger body is passed on and left off the tape.
         connect_timeout: Seconds to reach upstream.
         read_timeout: Seconds without a byte from upstream.
@@ -202,6 +206,7 @@ class Settings(
     report: tuple[str, ...] = ()
     fail_on_unused: bool = False
     upstream_ca: str | None = None
+    allow_private_origins: bool = False
     max_body: Annotated[int, msgspec.Meta(ge=0)] = 64 * MIB
     connect_timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     read_timeout: Annotated[float, msgspec.Meta(gt=0)] = 300.0
@@ -339,7 +344,7 @@ def _config_table(config: str | None) -> tuple[str, dict[str, object]]:
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(files.content(path).decode())
     except FileNotFoundError as exc:
         raise UsageError(f"no settings file {str(path)!r}") from exc
     except OSError as exc:

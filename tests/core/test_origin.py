@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphtape.core.errors import RequestError, UsageError
+from graphtape.core.link import shown
 from graphtape.core.message import Headers, Response
 from graphtape.core.origin import (
     CLOUDS,
@@ -439,4 +440,4 @@ def test_an_unknown_upstream_is_refused_with_the_names_there_are(value: str) -> 
     with pytest.raises(UsageError, match="global, usgov, usgov-dod, china, sandbox") as caught:
         upstream_named(value)
 
-    assert repr(value) in str(caught.value)
+    assert repr(shown(value)) in str(caught.value)

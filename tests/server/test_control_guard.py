@@ -82,17 +82,80 @@ async def test_what_a_page_could_send_is_refused(
 async def test_a_preflight_gets_no_leave(control: Control) -> None:
     headers = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "PUT"}
     response = await control.ask("OPTIONS", "/sessions/default/scenario", headers=headers)
-    assert response.status == 405
+    assert response.status == 403
     assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:1"])
-async def test_a_page_of_this_machine_is_let_in_and_may_not_read(
-    control: Control, origin: str
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:3000",
+        "http://127.0.0.1",
+        "http://[::1]:1",
+        "http://localhost:{port}",
+        "http://127.0.0.2:{port}",
+        "https://127.0.0.1:{port}",
+        "http://127.0.0.1:{port}.evil.example",
+        "http://127.0.0.1:{port}/",
+        "http://127.0.0.1:{port}@evil.example",
+        "http://x@127.0.0.1:{port}",
+        "http://evil.example#127.0.0.1:{port}",
+        "//127.0.0.1:{port}",
+        "127.0.0.1:{port}",
+        "http://127.0.0.1:{port} http://evil.example",
+        "http://",
+        "null",
+        "",
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/health"),
+        ("GET", "/sessions/default/report"),
+        ("GET", "/events"),
+        ("POST", "/sessions/default/rewind"),
+        ("DELETE", "/sessions/default/scenario"),
+    ],
+)
+async def test_a_page_of_another_origin_is_refused(
+    control: Control, method: str, path: str, origin: str
 ) -> None:
-    response = await control.ask("GET", "/health", headers={"Origin": origin})
-    assert response.status == 200
+    said = origin.replace("{port}", control.url.rpartition(":")[2])
+    response = await control.ask(method, path, headers={"Origin": said})
+    assert response.status == 403
+    assert (await response.json())["error"]["code"] == "GraphtapeOrigin"
     assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
+async def test_a_page_of_the_control_port_itself_is_let_in(control: Control, host: str) -> None:
+    named = f"{host}:{control.url.rpartition(':')[2]}"
+    headers = {"Host": named, "Origin": f"http://{named.lower()}", "Sec-Fetch-Site": "same-origin"}
+    response = await control.ask("POST", "/sessions/default/rewind", headers=headers)
+    assert response.status == 204
+
+
+async def test_the_usual_port_may_be_left_out_of_an_origin(control: Control) -> None:
+    headers = {"Host": "localhost:80", "Origin": "http://localhost"}
+    assert (await control.ask("GET", "/health", headers=headers)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/sessions/default/journal"])
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403), ("?", 403)],
+)
+async def test_a_read_without_an_origin_is_judged_by_its_site(
+    control: Control, path: str, site: str, status: int
+) -> None:
+    response = await control.ask("GET", path, headers={"Sec-Fetch-Site": site})
+    assert response.status == status
+
+
+async def test_one_origin_among_several_that_is_foreign_is_enough(control: Control) -> None:
+    headers = [("Origin", control.url), ("Origin", "http://localhost:3000")]
+    assert (await control.ask("GET", "/health", headers=headers)).status == 403
 
 
 @pytest.mark.parametrize(

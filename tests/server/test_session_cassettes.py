@@ -149,7 +149,7 @@ async def test_a_name_no_file_can_have_is_refused_and_fails_nothing(tmp_path: Pa
     async with controlled(taped(tmp_path, exchanged("GET", "/v1.0/me"))) as control:
         response = await control.ask("POST", "/sessions", json={"cassettes": "x" * 5000})
         assert response.status == 400
-        assert "can't be used" in (await response.json())["error"]["message"]
+        assert "can't be read" in (await response.json())["error"]["message"]
 
 
 def test_an_unknown_status_is_taken_and_noted(proxy: Recording) -> None:

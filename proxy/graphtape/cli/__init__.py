@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from graphtape import __version__
-from graphtape.core.errors import GraphtapeError, UsageError
+from graphtape.core.errors import GraphtapeError, NotAFileError, UsageError
 
 _COMMANDS = (
     "demo",
@@ -25,6 +25,12 @@ _COMMANDS = (
     "scenarios",
     "ca",
 )
+
+
+class _NotAFileError(click.ClickException):
+    """Says in one line that what was named can't be looked at."""
+
+    exit_code = 2
 
 
 class _LazyGroup(click.Group):
@@ -54,6 +60,8 @@ class _LazyGroup(click.Group):
         """Run the command; turn our errors into one line and an exit code."""
         try:
             return super().invoke(ctx)
+        except NotAFileError as exc:
+            raise _NotAFileError(str(exc)) from exc
         except UsageError as exc:
             raise click.UsageError(str(exc)) from exc
         except GraphtapeError as exc:

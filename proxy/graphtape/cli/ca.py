@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphtape.cli.options import listed
+from graphtape.cli.options import FilePath, listed
 from graphtape.cli.serving import note
 from graphtape.core.errors import UsageError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--pkcs12",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=FilePath(path_type=Path),
     help="Write a truststore for Java; its password is changeit.",
 )
 @listed("--tls-name", metavar="NAME", help="Let the CA sign for NAME too; repeatable.")

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from graphtape import __version__
+from graphtape.cli.options import FilePath
 from graphtape.core.errors import UsageError
 from graphtape.core.message import Interaction
 from graphtape.core.redaction import Redactor
 from graphtape.tape.har import cloud_of
-from graphtape.tape.store import open_har, save_cassette
+from graphtape.tape.store import check_file, open_har, save_cassette
 from graphtape.tape.vcr_format import Metadata
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @click.command("convert")
-@click.argument("source", metavar="SRC.har", type=click.Path(path_type=Path))
-@click.argument("target", metavar="DST", type=click.Path(path_type=Path))
+@click.argument("source", metavar="SRC.har", type=FilePath(path_type=Path))
+@click.argument("target", metavar="DST", type=FilePath(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace DST where it exists.")
 def command(source: Path, target: Path, *, force: bool) -> None:
     """Make a cassette of a HAR file: redacted, in the order the requests started.
@@ -35,6 +36,7 @@ def command(source: Path, target: Path, *, force: bool) -> None:
     Example:
       graphtape convert portal.har cassettes/portal.yaml
     """  # noqa: D301 - click's mark for lines to leave alone
+    check_file(target)
     if target.exists() and not force:
         raise UsageError(f"{target} exists: name another file, or replace it with --force")
     log = open_har(source)

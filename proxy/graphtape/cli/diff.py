@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphtape.cli.options import FilePath
 from graphtape.core.drift import as_json, drift, line
 from graphtape.core.errors import GraphtapeError
 from graphtape.tape.store import open_cassette
@@ -20,8 +21,8 @@ COULD_NOT_LOOK = 2
 
 
 @click.command("diff")
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("old", type=FilePath(path_type=Path))
+@click.argument("new", type=FilePath(path_type=Path))
 @click.option(
     "--format",
     "form",

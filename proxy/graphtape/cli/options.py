@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,6 +64,21 @@ def _scenario_names(
 
     found = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
+
+
+class FilePath(click.Path):
+    """A file or folder that is named: `Path("")` would be the working folder."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 - click's
+        """Take any name but an empty one."""
+        if not os.fspath(value):
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's

@@ -9,12 +9,12 @@ import click
 from graphtape import runner
 from graphtape.cli import serving, trailing
 from graphtape.cli.live_line import live_line
-from graphtape.cli.options import option, proxying
+from graphtape.cli.options import FilePath, option, proxying
 from graphtape.core.plan import Mode
 
 
 @click.command("record", cls=trailing.TakesCommand)
-@click.argument("cassette", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("cassette", type=FilePath(dir_okay=False, path_type=Path))
 @option(
     "--upstream",
     metavar="NAME|URL",
@@ -41,6 +41,12 @@ from graphtape.core.plan import Mode
     help="Leave mail addresses, tenant ids and domains as they are.",
 )
 @option("--upstream-ca", metavar="FILE", help="PEM of private roots upstream is verified by.")
+@option(
+    "--allow-private-origins",
+    is_flag=True,
+    help="Reach hosts on loopback and in private networks that answers name or --forward is asked "
+    "for, though upstream isn't there.",
+)
 @option(
     "--max-body",
     type=int,

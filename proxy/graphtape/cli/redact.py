@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 
 import click
 
-from graphtape.cli.options import config, option, settings_of
-from graphtape.core.errors import CassetteError
+from graphtape.cli.options import FilePath, config, option, settings_of
+from graphtape.core.errors import CassetteError, NotAFileError
 from graphtape.tape.baseline import is_baseline
 from graphtape.tape.cleaning import Clean, Cleaned, clean
 from graphtape.tape.folder import UNSAVED, cassettes_among, is_part
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from graphtape.tape.cleaning import Outcome
 
 FAILED = 1
+COULD_NOT_LOOK = 2
 
 
 @click.command("redact")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=FilePath(path_type=Path))
 @option("--keep-identities", is_flag=True, help="Leave mail addresses, tenant ids and domains.")
 @config
 @click.pass_context
@@ -37,34 +38,36 @@ def command(ctx: click.Context, /, paths: tuple[Path, ...], **_: object) -> None
       graphtape redact cassettes/ && graphtape scan cassettes/
     """  # noqa: D301 - click's mark for lines to leave alone
     policy = settings_of(ctx).policy()
-    failed = 0
+    code = 0
     try:
         for path in cassettes_among(paths):
-            if is_baseline(path):
-                continue
-            failed += not _redact(path, policy)
+            if not is_baseline(path):
+                code = max(code, _redact(path, policy))
     except CassetteError as exc:
-        failed += 1
+        code = max(code, FAILED)
         click.echo(f"error: {exc}", err=True)
-    ctx.exit(FAILED if failed else 0)
+    ctx.exit(code)
 
 
-def _redact(path: Path, policy: Policy) -> bool:
-    """Redact one file; tell whether it is clean now."""
+def _redact(path: Path, policy: Policy) -> int:
+    """Redact one file; return the exit code it is worth."""
     if is_part(path):
         click.echo(f"error: {path}: {UNSAVED}", err=True)
-        return False
+        return FAILED
     salt = os.environ.get("GRAPHTAPE_SALT")
     try:
         outcome = clean(path, policy, salt=salt)
+    except NotAFileError as exc:
+        click.echo(f"error: {exc}", err=True)
+        return COULD_NOT_LOOK
     except CassetteError as exc:
         click.echo(f"error: {exc}", err=True)
-        return False
+        return FAILED
     except Exception as exc:  # noqa: BLE001 - our own mistake; the other files are still to do
         click.echo(f"error: {path}: left as it is: {type(exc).__name__} in redaction", err=True)
-        return False
+        return FAILED
     click.echo(f"{path}: {_told(outcome)}")
-    return True
+    return 0
 
 
 def _told(outcome: Outcome) -> str:

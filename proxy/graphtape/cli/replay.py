@@ -10,13 +10,13 @@ from graphtape import runner
 from graphtape.cli import serving, trailing
 from graphtape.cli.live_line import live_line
 from graphtape.cli.loading import loading
-from graphtape.cli.options import RetryAfter, option, proxying
+from graphtape.cli.options import FilePath, RetryAfter, option, proxying
 from graphtape.core.plan import Mode
 from graphtape.core.position import Order
 
 
 @click.command("replay", cls=trailing.TakesCommand)
-@click.argument("cassettes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("cassettes", nargs=-1, required=True, type=FilePath(path_type=Path))
 @option(
     "--order",
     type=click.Choice(list(Order), case_sensitive=False),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphtape.cli.options import config, option, settings_of
+from graphtape.cli.options import FilePath, config, option, settings_of
 from graphtape.core.errors import CassetteError
 from graphtape.core.redaction import Rule
 
@@ -51,7 +51,7 @@ class _Scan:
 
 
 @click.command("scan")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=FilePath(path_type=Path))
 @option(
     "--format",
     "form",
@@ -61,13 +61,13 @@ class _Scan:
 @option(
     "--baseline",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=FilePath(path_type=Path),
     help="Findings accepted before, which don't count.",
 )
 @option(
     "--write-baseline",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=FilePath(path_type=Path),
     help="Accept what is found now: write it to FILE and exit 0.",
 )
 @option("--keep-identities", is_flag=True, help="Mail addresses, tenant ids and domains are fine.")

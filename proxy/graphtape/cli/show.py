@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphtape.cli.options import FilePath
 from graphtape.cli.table import Layout, Row, rows
 from graphtape.cli.transcript import transcript
 from graphtape.core.errors import UsageError
@@ -58,7 +59,7 @@ class _Filter:
 
 
 @click.command("show")
-@click.argument("cassette", type=click.Path(path_type=Path))
+@click.argument("cassette", type=FilePath(path_type=Path))
 @click.option("-v", "--verbose", is_flag=True, help="Headers and bodies too.")
 @click.option("--method", "methods", metavar="NAME", multiple=True, help="Only these methods.")
 @click.option(

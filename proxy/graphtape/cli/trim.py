@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import click
 
+from graphtape.cli.options import FilePath
 from graphtape.cli.unused import read_unused
 from graphtape.core.errors import CassetteError, UsageError
 from graphtape.core.graph import short
@@ -18,7 +19,7 @@ from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
 from graphtape.core.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
 from graphtape.tape.lock import locked
-from graphtape.tape.store import open_cassette, save_cassette
+from graphtape.tape.store import check_file, open_cassette, save_cassette
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -34,7 +35,7 @@ class _Opened:
 
 
 @click.command("trim")
-@click.argument("cassettes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("cassettes", nargs=-1, required=True, type=FilePath(path_type=Path))
 @click.option(
     "--unused",
     metavar="INDEX,…",
@@ -46,7 +47,7 @@ class _Opened:
     "reports",
     metavar="FILE.json",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=FilePath(path_type=Path),
     help="Take out what this report of a replay names unused; of several reports, what all name.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be taken out; change nothing.")
@@ -73,6 +74,7 @@ def command(
     with ExitStack() as stack:
         if not dry_run:
             for path in paths:
+                check_file(path)
                 if path.exists():  # else it is said below; a lock would make its folder
                     _lock(stack, path)
         opened = [_open(path, named[path]) for path in paths]

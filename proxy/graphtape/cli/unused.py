@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
+from graphtape import files
 from graphtape.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def read_unused(report: Path) -> dict[str, Indices] | Indices:
         UsageError: It is no such report.
     """
     try:
-        tree: object = json.loads(report.read_bytes())
+        tree: object = json.loads(files.content(report))
     except (OSError, ValueError, RecursionError) as exc:
         reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
         raise UsageError(f"--report {report}: can't be read as JSON: {reason}") from exc

@@ -15,6 +15,10 @@ class CassetteError(GraphtapeError):
     """A cassette file can't be used: missing, broken, or not one. Exit code 1."""
 
 
+class NotAFileError(CassetteError, UsageError):
+    """What a user names as a cassette is no regular file, or can't be read. Exit code 2."""
+
+
 class ListenError(GraphtapeError):
     """An address can't be listened on. Exit code 1."""
 

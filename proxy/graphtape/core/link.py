@@ -73,6 +73,8 @@ _PART_FIELD = re.compile(
 )
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_BEFORE_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?//|/_origin/", re.IGNORECASE)
+_BEHIND_PATH = re.compile(r"[?#]")
 _AUTHORITY = re.compile(
     rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
 )
@@ -132,6 +134,18 @@ def canonical(scheme: str, authority: str) -> str | None:
     if port > _LAST_PORT:
         return None
     return f"{scheme}://{host}" if port == _USUAL_PORT[scheme] else f"{scheme}://{host}:{port}"
+
+
+def shown(url: str) -> str:
+    """Write what is, or was to be, a URL or its host for a message: whatever may be secret is out.
+
+    That is user and password, query and fragment. A password may hold any character.
+    """
+    before, at, rest = url.rpartition("@")
+    scheme = _BEFORE_AUTHORITY.match(before)
+    user = f"{scheme[0] if scheme else ''}REDACTED@" if at else ""
+    place = _BEHIND_PATH.split(rest, maxsplit=1)
+    return user + place[0] + ("?REDACTED" if len(place) > 1 else "")
 
 
 def root_pattern(roots: Sequence[str], *, follow: bytes = b"") -> re.Pattern[bytes]:

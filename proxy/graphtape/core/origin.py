@@ -24,6 +24,7 @@ from graphtape.core.link import (
     replace_header_links,
     replace_links,
     root_pattern,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def upstream_named(value: str) -> Upstream:
     if root is None:
         names = ", ".join([*(cloud.name for cloud in CLOUDS), "sandbox"])
         raise UsageError(
-            f"upstream {value!r} is unknown: give one of {names}, or an http(s) URL without "
+            f"upstream {shown(value)!r} is unknown: give one of {names}, or an http(s) URL without "
             "user, query and fragment"
         )
     return Upstream(name="custom", root=root, tape_root=_TAPE_ROOT)
@@ -169,7 +170,7 @@ def to_graph(target: str, *, tape_root: str, own: str, named: Collection[str] = 
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
         if not target.startswith("/"):
-            raise RequestError(f"{target!r} is no path and no http(s) URL")
+            raise RequestError(f"{shown(target)!r} is no path and no http(s) URL")
         return _local(target, tape_root, named)
     authority, rest = found[2], found[3] or ""
     origin = canonical(found[1].lower(), authority)
@@ -202,12 +203,12 @@ def at_host(target: str, *, host: str, named: Collection[str] = ()) -> Target:
     path = target if found is None else found[3] or "/"
     if found is not None and canonical(found[1].lower(), found[2]) != own:
         raise RequestError(
-            f"{target!r} was sent inside a tunnel to {host}; ask for a path of that host",
+            f"{shown(target)!r} was sent inside a tunnel to {host}; ask for a path of that host",
             status=421,
             code="GraphtapeMisdirected",
         )
     if not path.startswith("/"):
-        raise RequestError(f"{target!r} is no path and no http(s) URL")
+        raise RequestError(f"{shown(target)!r} is no path and no http(s) URL")
     if host in GRAPH_HOSTS:
         return _local(path, own, named)
     return Target(url=own + path, off_graph=True, session=None)
@@ -240,8 +241,8 @@ def _off_graph(authority: str, named: Collection[str]) -> str | None:
 
 def _no_host(authority: str) -> RequestError:
     return RequestError(
-        f"{authority!r} is no host: give HOST or HOST:PORT, HOST being a name, an IPv4 address or "
-        "an [IPv6] address",
+        f"{shown(authority)!r} is no host: give HOST or HOST:PORT, HOST being a name, an "
+        "IPv4 address or an [IPv6] address",
         code="GraphtapeOrigin",
     )
 

@@ -80,6 +80,8 @@ class RecordOptions(Options, total=False):
     Attributes:
         keep_identities: Whether mail addresses, tenant ids and domains stay as they are.
         upstream_ca: PEM file of roots trusted besides the system's.
+        allow_private_origins: Whether hosts on loopback and in private networks are reached though
+            upstream isn't there.
         max_body: Bytes; a larger body is passed on and left off the tape.
         connect_timeout: Seconds to reach upstream.
         read_timeout: Seconds without a byte from upstream.
@@ -88,6 +90,7 @@ class RecordOptions(Options, total=False):
 
     keep_identities: bool
     upstream_ca: str
+    allow_private_origins: bool
     max_body: int
     connect_timeout: float
     read_timeout: float

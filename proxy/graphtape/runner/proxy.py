@@ -23,6 +23,7 @@ from graphtape.server.handler import handle
 from graphtape.server.opening import Opener
 from graphtape.server.outcome import report_of
 from graphtape.server.ports import Addresses, listen, serve, serve_once_asked, url_of
+from graphtape.server.reach import Reach
 from graphtape.server.secured import secure
 from graphtape.server.sessions import DEFAULT_ID, Sessions
 from graphtape.server.short_cut import FastServer
@@ -91,6 +92,7 @@ class Proxy:
     sessions: Sessions = field(init=False)
     _gate: Gate = field(init=False)
     _upstream: Upstream = field(init=False)
+    _reach: Reach = field(init=False)
     _events: Events = field(default_factory=Events)
     _serving: AsyncExitStack = field(init=False)
     _hurry: asyncio.Event = field(init=False)
@@ -175,6 +177,9 @@ class Proxy:
             bearer = TokenCommand(settings.token_command)
         data = stack.enter_context(listen(self.settings.listen, "--listen"))
         control = stack.enter_context(listen(self.settings.control, "--control"))
+        self._reach = Reach(own_ports={sock.getsockname()[1] for sock in (data, control)})
+        if settings.allow_private_origins:
+            self._reach.allow_private()
         connect = self._connect if records else None
         self.sessions = Sessions(
             default=default,
@@ -207,7 +212,7 @@ class Proxy:
                 settings,
                 secured.authority,
                 partial(handle, gate=self._gate),
-                own_ports={sock.getsockname()[1] for sock in (data, control)},
+                reach=self._reach,
                 records=records,
             )
             self._gate.forward = await stack.enter_async_context(gateway)
@@ -310,7 +315,9 @@ class Proxy:
 
             if self._upstream.name == "sandbox":
                 self._upstream = self._upstream.at(await start_sandbox(self._serving))
+            self._reach.upstream_is(self._upstream.root)
             client = UpstreamClient(
+                reach=self._reach,
                 connect_timeout=self.settings.connect_timeout,
                 read_timeout=self.settings.read_timeout,
                 ca_file=self.settings.upstream_ca,

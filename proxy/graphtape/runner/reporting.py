@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphtape import files
 from graphtape.core.errors import GraphtapeError, UsageError
 from graphtape.core.graph import short
 from graphtape.core.journal import Source
@@ -47,8 +48,12 @@ def check_report_path(path: Path) -> None:
             f"--report {path}: the suffix names the format, and {found}: name it .json, .md or "
             ".xml (JUnit)"
         )
-    if path.is_dir():
+    if files.is_folder(path):
         raise UsageError(f"--report {path}: is a folder; name a file in it")
+    try:
+        files.check_place(path)
+    except OSError as exc:
+        raise UsageError(f"--report {path}: can't be written ({exc.strerror})") from exc
 
 
 def write_report(path: Path, reports: Sequence[Report]) -> None:
@@ -132,6 +137,7 @@ def _append(path: Path, reports: Sequence[Report]) -> bool:
     Raises:
         OSError: It can't be written.
     """
+    files.check_place(path)
     with path.open("ab+") as file:
         size = file.seek(0, 2)
         gap = b""

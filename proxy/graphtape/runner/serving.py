@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from graphtape import files
+from graphtape.core.errors import UsageError
 from graphtape.core.plan import Mode
 from graphtape.server.ports import Addresses, forget_dead
 
@@ -115,6 +117,12 @@ def forget_own(ready: Path) -> None:
 def _ready_path(ready_file: str | None) -> Path | None:
     ready = Path(ready_file) if ready_file is not None else None
     if ready is not None:
+        try:
+            files.check_place(ready)
+        except OSError as exc:
+            raise UsageError(
+                f"can't write --ready-file {ready_file!r} ({exc.strerror}); name another file"
+            ) from exc
         forget_dead(ready)
     return ready
 

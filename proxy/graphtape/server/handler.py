@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from graphtape.core.batch import joined
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Entry, Source
+from graphtape.core.link import shown
 from graphtape.core.message import Headers, Request, is_preflight
 from graphtape.core.plan import (
     Assemble,
@@ -331,10 +332,11 @@ async def _turn_away(http: BaseRequest, gate: Gate, exc: RequestError, began: fl
     )
     async with respond(http, marked(outgoing, Source.REFUSED, None)) as last_byte:
         await last_byte()
+    path = http.raw_path
     entry = Entry(
         number=session.play.journal.number(),
         method=http.method,
-        url=session.clean.url(http.raw_path),
+        url=session.clean.url(shown(path) if "/_origin/" in path else path),
         status=exc.status,
         source=Source.REFUSED,
         milliseconds=(time.perf_counter() - began) * 1000,

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape import __version__
-from graphtape.core.errors import CassetteError
+from graphtape.core.errors import CassetteError, NotAFileError
 from graphtape.core.plan import Mode
 from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
 from graphtape.core.session import Session
 from graphtape.server.live_session import LiveSession
 from graphtape.server.outcome import Loaded
-from graphtape.tape.store import is_large, open_cassette, part_path
+from graphtape.tape.store import check_file, is_large, open_cassette, part_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,6 +97,8 @@ class Opener:
             CassetteError: A cassette can't be used, or another process records into it.
             UsageError: It is none that can be written.
         """
+        for path in cassettes:
+            check_file(path)
         with ExitStack() as stack:
             if mode is Mode.NONE:
                 loaded: list[Loaded] = [self._shared(path) for path in cassettes]
@@ -160,6 +162,8 @@ class Opener:
             return None
         try:
             cassette = open_cassette(path)
+        except NotAFileError:
+            raise
         except CassetteError as exc:
             if mode is not Mode.ALL:
                 raise

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphtape.core.errors import CassetteError, RequestError, UsageError
+from graphtape import files
+from graphtape.core.errors import CassetteError, NotAFileError, RequestError, UsageError
 from graphtape.core.plan import Mode
+from graphtape.tape.store import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -186,7 +188,7 @@ class Sessions:
         if self.folder is None:
             return path
         whole = self.folder / path
-        if whole.resolve().is_relative_to(self.folder.resolve()):
+        if files.real(whole).is_relative_to(files.real(self.folder)):
             return whole
         raise RequestError(
             f"cassette {name!r} lies outside the folder the proxy was started in; name one in it",
@@ -198,6 +200,11 @@ class Sessions:
         """Open, in a thread; refuse what would forward where nothing is to be forwarded."""
         mode = wish.mode or self.mode
         paths = self._paths(wish.cassettes, mode)
+        try:
+            for path in paths:
+                check_file(path)
+        except NotAFileError as exc:
+            raise RequestError(str(exc), code="GraphtapeCassette") from exc
         if mode is not Mode.NONE and self.connect is None:
             if mode is not Mode.ONCE or not paths[0].exists():
                 raise RequestError(
@@ -215,10 +222,4 @@ class Sessions:
             missing = mode is Mode.NONE and not all(path.exists() for path in paths)
             raise RequestError(
                 str(exc), status=404 if missing else 409, code="GraphtapeCassette"
-            ) from exc
-        except OSError as exc:  # a name too long, a loop of links
-            raise RequestError(
-                f"cassettes {', '.join(each[:80] for each in wish.cassettes)!r} can't be used "
-                f"({exc.strerror}); name others",
-                code="GraphtapeCassette",
             ) from exc

@@ -8,15 +8,18 @@ import re
 import ssl
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
 import certifi
-from aiohttp import ClientRequest, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientRequest, ClientSession, ClientTimeout, DummyCookieJar
 from multidict import CIMultiDict
 from yarl import URL
 
+from graphtape import files
 from graphtape.core.errors import UsageError
+from graphtape.server.connector import GuardedConnector
 from graphtape.server.corporate import CorporateProxies
 from graphtape.server.fault import SentOnceError, proxy_error, translated
 from graphtape.server.plain_read import Read, Way
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientResponse
 
     from graphtape.server.incoming import Incoming
+    from graphtape.server.reach import Reach
 
 _AT_ONCE = 256 * 1024
 
@@ -86,6 +90,7 @@ class UpstreamClient:
     def __init__(
         self,
         *,
+        reach: Reach,
         connect_timeout: float,
         read_timeout: float,
         ca_file: str | None = None,
@@ -94,6 +99,7 @@ class UpstreamClient:
         """Read the environment's proxies and roots once.
 
         Args:
+            reach: Says what may be connected to.
             connect_timeout: Seconds to reach upstream: name, corporate proxy and TLS included.
             read_timeout: Seconds without a byte from upstream.
             ca_file: PEM of roots trusted besides the system's.
@@ -105,6 +111,7 @@ class UpstreamClient:
         # sock_connect alone would wait for a proxy's answer to CONNECT without end.
         self._timeout = ClientTimeout(total=None, connect=connect_timeout, sock_read=read_timeout)
         self._proxies = CorporateProxies.none() if direct else CorporateProxies.from_environment()
+        self._reach = reach
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
         if ca_file is not None:
@@ -112,8 +119,8 @@ class UpstreamClient:
         self._roads: dict[str, Road | None] = {}
 
     async def __aenter__(self) -> Self:
-        self._reads = self._session(TCPConnector(limit=0))
-        self._writes = self._session(TCPConnector(limit=0, force_close=True), _send_once)
+        self._reads = self._session(GuardedConnector(self._reach))
+        self._writes = self._session(GuardedConnector(self._reach, force_close=True), _send_once)
         return self
 
     async def __aexit__(
@@ -133,7 +140,7 @@ class UpstreamClient:
         self._roads.clear()
 
     def _session(
-        self, connector: TCPConnector, *middlewares: aiohttp.ClientMiddlewareType
+        self, connector: GuardedConnector, *middlewares: aiohttp.ClientMiddlewareType
     ) -> ClientSession:
         return ClientSession(
             connector=connector,
@@ -158,6 +165,7 @@ class UpstreamClient:
             body: In chunks where it is still arriving.
 
         Raises:
+            RequestError: Its host must not be reached.
             UpstreamError: Upstream can't be reached, or is lost before its answer is whole.
         """
         plain = not body and not incoming.chunked and incoming.length is None
@@ -276,7 +284,10 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         context.load_verify_locations(certifi.where())
     if ca_file is not None:
         try:
+            files.check(Path(ca_file))
             context.load_verify_locations(ca_file)
         except OSError as exc:
-            raise UsageError(f"--upstream-ca {ca_file!r} is no PEM file of roots: {exc}") from exc
+            raise UsageError(
+                f"--upstream-ca {ca_file!r} is no PEM file of roots: {exc.strerror or exc}"
+            ) from exc
     return context

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
+from graphtape import files
 from graphtape.core.errors import UsageError
 from graphtape.tape.store import replace_file
 
@@ -48,7 +49,7 @@ def is_baseline(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
     try:
-        msgspec.json.decode(path.read_bytes(), type=_Mark)
+        msgspec.json.decode(files.content(path), type=_Mark)
     except (OSError, ValueError):  # msgspec's errors are some
         return False
     return True
@@ -86,7 +87,7 @@ class Baseline:
             UsageError: It is missing, or isn't one.
         """
         try:
-            file = msgspec.json.decode(path.read_bytes(), type=_File)
+            file = msgspec.json.decode(files.content(path), type=_File)
             key = bytes.fromhex(file.key)
         except OSError as exc:
             raise UsageError(
@@ -125,7 +126,7 @@ class Baseline:
 
     def name(self, file: Path) -> str:
         """Name a file as entries do: the same from whichever folder the scan is run."""
-        real, folder = file.resolve(), self.path.resolve().parent
+        real, folder = files.real(file), files.real(self.path).parent
         try:
             return Path(os.path.relpath(real, folder)).as_posix()
         except ValueError:  # on Windows, another drive

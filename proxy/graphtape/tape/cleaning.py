@@ -13,7 +13,7 @@ from graphtape.core.message import Interaction, Response
 from graphtape.core.redaction import Redactor, Rule
 from graphtape.tape.har import cloud_of
 from graphtape.tape.lock import locked
-from graphtape.tape.store import open_cassette, save_cassette
+from graphtape.tape.store import cassette_bytes, open_cassette, save_cassette
 from graphtape.tape.survey import NOWHERE, metadata_text, survey, variables_text
 from graphtape.tape.vcr_format import Metadata
 
@@ -68,7 +68,7 @@ def clean(path: Path, policy: Policy, *, salt: str | None) -> Outcome:
         CassetteError: It can't be read or written, holds what only a person can clean, or is
             being recorded. It is as it was.
     """
-    before = _bytes(path)
+    before = cassette_bytes(path)
     seen = survey(path, policy)
     if seen.failure is not None:
         raise CassetteError(seen.failure)
@@ -96,7 +96,7 @@ def _write(path: Path, cassette: Cassette, *, before: bytes) -> None:
     """Replace the file unless it isn't any more what it was `before`."""
     try:
         with locked(path):
-            if _bytes(path) != before:
+            if cassette_bytes(path) != before:
                 raise CassetteError(f"{path}: was changed meanwhile; redact it again")
             save_cassette(
                 path,
@@ -108,13 +108,6 @@ def _write(path: Path, cassette: Cassette, *, before: bytes) -> None:
         raise CassetteError(
             f"{path}: can't be written ({exc.strerror}); check folder, rights and free space"
         ) from exc
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise CassetteError(f"{path}: can't be read ({exc.strerror}); check the path") from exc
 
 
 def _refuse_unwritable(path: Path) -> None:

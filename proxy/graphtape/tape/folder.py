@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from graphtape import files
 from graphtape.core.errors import CassetteError
 from graphtape.tape.record import SIGNATURE
 
@@ -47,8 +48,8 @@ def cassettes_among(paths: Iterable[Path]) -> Iterator[Path]:
     """
     listed: set[Path] = set()
     for path in paths:
-        for each in _inside(path) if path.is_dir() else (path,):
-            real = each.resolve()
+        for each in _inside(path) if files.is_folder(path) else (path,):
+            real = files.real(each)
             if real not in listed:
                 listed.add(real)
                 yield each
@@ -61,7 +62,7 @@ def parts_among(paths: Iterable[Path]) -> Iterator[Path]:
         CassetteError: A folder can't be listed.
     """
     for folder in paths:
-        if folder.is_dir():
+        if files.is_folder(folder):
             yield from filter(is_part, _files(folder))
 
 
@@ -70,6 +71,7 @@ def is_part(path: Path) -> bool:
     if not _PART_NAME.fullmatch(path.suffix.lower()):
         return False
     try:
+        files.check(path)
         with path.open("rb") as file:
             return file.read(len(SIGNATURE)) == SIGNATURE
     except OSError:
@@ -102,7 +104,7 @@ def _may_be_cassette(path: Path) -> bool:
     if suffix == ".har":
         return True
     try:
-        data = path.read_bytes()
+        data = files.content(path)
     except OSError:
         return True
     return _json_cassette(data) if suffix == ".json" else _yaml_cassette(data)

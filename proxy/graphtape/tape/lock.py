@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, SoftFileLock, Timeout
 
+from graphtape import files
 from graphtape.core.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def lock_path(cassette: Path) -> Path:
     Not in a folder for temporary files: two users, hosts or containers that share the cassette
     each have their own.
     """
-    target = cassette.resolve()
+    target = files.real(cassette)
     return target.with_name(f".{target.name}.lock")
 
 

@@ -8,7 +8,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from graphtape.core.errors import CassetteError
+from graphtape import files
+from graphtape.core.errors import CassetteError, NotAFileError
 from graphtape.tape.vcr_format import dump, load
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ LARGE: Final = 256 * 1024
 """Bytes of a cassette from which on it is compiled: below, it is read as fast."""
 
 _HAR_SUFFIX: Final = ".har"
+_LONGEST_NAME = 200
 
 
 def open_cassette(path: Path) -> Cassette:
@@ -75,15 +77,31 @@ def open_har(path: Path) -> har.Log:
 
 def _content(path: Path, *, missing: str) -> bytes:
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise CassetteError(f"{path}: is no regular file; name a cassette")
-        return path.read_bytes()
+        return files.content(path)
     except FileNotFoundError as exc:
         raise CassetteError(f"{path}: {missing}") from exc
     except OSError as exc:
-        if path.is_dir():  # asked only now: Windows says "permission denied" of a folder
-            raise CassetteError(f"{path}: is a folder; name a cassette file in it") from exc
-        raise CassetteError(f"{path}: can't be read ({exc.strerror}); check the path") from exc
+        raise _not_a_file(path, exc) from exc
+
+
+def check_file(path: Path) -> None:
+    """See that a cassette can be at a path, or be made there.
+
+    Raises:
+        NotAFileError: Something else is there.
+    """
+    try:
+        files.check_place(path)
+    except OSError as exc:
+        raise _not_a_file(path, exc) from exc
+
+
+def _not_a_file(path: Path, exc: OSError) -> NotAFileError:
+    if files.is_folder(path):
+        return NotAFileError(f"{path}: is a folder; name a cassette file in it")
+    name = str(path).replace("\0", r"\0")
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:80]}…"
+    return NotAFileError(f"{shown}: can't be read ({exc.strerror}); check the path")
 
 
 def save_cassette(
@@ -104,6 +122,7 @@ def save_cassette(
     Raises:
         CassetteError: It can't be written; what was there before is still there.
     """
+    check_file(path)
     if _is_json(path):
         raise CassetteError(
             f"{path}: JSON cassettes are read, not written; name it {path.with_suffix('.yaml')}"
@@ -124,7 +143,7 @@ def save_cassette(
 
 def part_path(cassette: Path) -> Path:
     """Name the append file of a cassette: beside the file itself, not beside a link to it."""
-    target = cassette.resolve()
+    target = files.real(cassette)
     return target.with_name(f"{target.name}.part")
 
 
@@ -135,7 +154,8 @@ def replace_file(path: Path, data: bytes) -> None:
         OSError: Nothing changed.
     """
     # os.replace would put a file in the link's own place.
-    target = path.resolve()
+    target = files.real(path)
+    files.check_place(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, since a rename is atomic only within a file system; hidden, since
     # cassettes are found by their suffix.

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from graphtape import files
 from graphtape.core.errors import CassetteError
 from graphtape.core.json_text import NotJsonError, scalars
 from graphtape.core.json_text import text as unquoted
@@ -157,7 +158,7 @@ def _opened(path: Path) -> tuple[Cassette, tuple[str, ...]]:
 def _loose(path: Path, policy: Policy, cassette: Cassette | None = None) -> tuple[Sighting, ...]:
     """Find tokens and private keys in the file's text that are in no interaction of it."""
     try:
-        text = path.read_bytes().decode("latin-1")
+        text = files.content(path).decode("latin-1")
     except OSError:
         return ()
     known = set(policy.allow_values)

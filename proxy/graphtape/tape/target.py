@@ -6,6 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
+from graphtape import files
 from graphtape.core.errors import CassetteError, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def check_replaceable(path: Path) -> None:
         CassetteError: It is something else.
     """
     try:
-        data = path.read_bytes()
+        data = files.content(path)
     except OSError as exc:
         raise CassetteError(
             f"{path}: can't be read ({exc.strerror}), and mode all would replace it; record into "

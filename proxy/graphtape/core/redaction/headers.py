@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from graphtape.core.redaction import secrets, urls
 from graphtape.core.redaction.sweep import Rule
 from graphtape.core.redaction.text import text
-from graphtape.core.redaction.vocabulary import Place
+from graphtape.core.redaction.vocabulary import AUTHENTICATION_SCHEMES, Place
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
@@ -58,7 +58,7 @@ def placed(sweep: Sweep, place: Place, value: str) -> str:  # noqa: PLR0911 - on
 def _schemed(sweep: Sweep, value: str) -> str:
     """Mask credentials and keep their scheme (RFC 9110 section 11.4)."""
     parts = _SCHEMED.fullmatch(value)
-    if parts is None:
+    if parts is None or parts[1].lower() not in AUTHENTICATION_SCHEMES:
         return sweep.mask(Rule.AUTHORIZATION, value)
     scheme, secret = parts.groups()
     if secret in sweep.rules.allowed_values or not secret:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from graphtape.core.redaction import percent, secrets
 from graphtape.core.redaction.identities import GUID, is_domain, mail_domain
 from graphtape.core.redaction.sweep import Rule
-from graphtape.core.redaction.vocabulary import PERSONAL, Place, folded
+from graphtape.core.redaction.vocabulary import (
+    AUTHENTICATION_SCHEMES,
+    PERSONAL,
+    Place,
+    folded,
+)
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
@@ -291,7 +296,7 @@ def _header_line(sweep: Sweep, found: re.Match[str]) -> str:
     if _MASKED_LINE.fullmatch(value.strip()):
         return found[0]
     scheme, space, secret = value.strip().partition(" ")
-    kept = f"{scheme} " if space and secret and scheme.replace("-", "").isalnum() else ""
+    kept = f"{scheme} " if space and secret and scheme.lower() in AUTHENTICATION_SCHEMES else ""
     sweep.note(Rule.AUTHORIZATION, value.strip(), secrets.MASK)
     return before + kept + secrets.MASK + after
 

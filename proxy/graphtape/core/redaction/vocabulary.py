@@ -163,6 +163,26 @@ HEADERS = {
     "ocpapimsubscriptionkey": Place.SECRET,
 }
 """Header fields; those of `SECRET_FIELDS` and `SECRET_ENDINGS` are secret here as well."""
+AUTHENTICATION_SCHEMES = frozenset(
+    (
+        "basic",
+        "bearer",
+        "concealed",
+        "digest",
+        "dpop",
+        "gnap",
+        "hoba",
+        "mutual",
+        "negotiate",
+        "oauth",
+        "privatetoken",
+        "scram-sha-1",
+        "scram-sha-256",
+        "vapid",
+    )
+)
+"""IANA's HTTP Authentication Scheme Registry, in lower case: any other word may be a secret."""
+
 _CREDENTIALS = frozenset({Place.SCHEME, Place.COOKIE, Place.SET_COOKIE, Place.SECRET})
 
 

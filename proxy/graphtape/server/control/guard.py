@@ -7,9 +7,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from graphtape.core.errors import RequestError, UsageError
+from graphtape.core.link import canonical
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from graphtape.settings import Address
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_FOREIGN = frozenset({"cross-site"})
-"""Values of Sec-Fetch-Site (Fetch Metadata Request Headers, section 2.4) that are refused."""
+_OWN_SITE = frozenset({"same-origin", "none"})
+"""Values of Sec-Fetch-Site (Fetch Metadata, section 2.4) of our own pages, and of no page."""
+
+_OWN_SCHEME = "http://"
 
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
 """What a page may post anywhere (Fetch standard, "CORS-safelisted request-header")."""
@@ -28,8 +30,8 @@ _SCHEME = "bearer "
 
 def is_loopback(host: str) -> bool:
     """Tell whether a Host field names this machine: localhost, or a loopback address."""
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    name = name.strip("[]").lower()
+    found = _HOST.fullmatch(host)
+    name = found[1].strip("[]").lower() if found is not None else ""
     if name == "localhost":
         return True
     try:
@@ -64,6 +66,11 @@ def host_name(request: web.Request) -> str:
     Raises:
         RequestError: It isn't one host.
     """
+    return _host(request)[1]
+
+
+def _host(request: web.Request) -> re.Match[str]:
+    """Return the Host field, taken apart; as `host_name`."""
     # Not request.host: without the field that asks the resolver for this machine's name.
     fields = request.headers.getall("Host", [])
     found = _HOST.fullmatch(fields[0]) if len(fields) == 1 else None
@@ -72,7 +79,7 @@ def host_name(request: web.Request) -> str:
             f"Host {', '.join(fields)[:80]!r} is none; send HOST:PORT of the control port",
             code="GraphtapeHost",
         )
-    return found[1]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,29 +131,31 @@ class Guard:
 
 
 def _page(request: web.Request) -> None:
-    """Refuse what a page of another site sends, of which a browser tells the origin."""
-    origins = request.headers.getall("Origin", [])
-    foreign = [origin for origin in origins if not _is_loopback_origin(origin)]
-    if foreign:
-        raise RequestError(
-            f"Origin {foreign[0][:80]!r}: no page of another site may use the control API",
-            status=403,
-            code="GraphtapeOrigin",
-        )
-    site = request.headers.get("Sec-Fetch-Site", "").strip().lower()
-    if site in _FOREIGN:
-        raise RequestError(
-            f"Sec-Fetch-Site is {site}: no page of another site may use the control API",
-            status=403,
-            code="GraphtapeOrigin",
-        )
+    """Refuse what a page of another origin sends, of which a browser tells the origin.
+
+    Another port of this machine is another origin: any program can serve pages there.
+    """
+    own = canonical("http", _host(request)[0])
+    for origin in request.headers.getall("Origin", []):
+        if own is None or not _is_origin(origin, own):
+            raise _foreign(f"Origin {origin[:80]!r} is not this port's, {own}")
+    for site in request.headers.getall("Sec-Fetch-Site", []):
+        if site.strip().lower() not in _OWN_SITE:
+            raise _foreign(f"Sec-Fetch-Site is {site[:20]!r}")
 
 
-def _is_loopback_origin(origin: str) -> bool:
-    try:
-        return is_loopback(urlsplit(origin).netloc)
-    except ValueError:
-        return False
+def _is_origin(origin: str, own: str) -> bool:
+    authority = origin.removeprefix(_OWN_SCHEME)
+    return authority != origin and canonical("http", authority) == own
+
+
+def _foreign(found: str) -> RequestError:
+    return RequestError(
+        f"{found}: a page from elsewhere sent this, and none but the control port's own may use "
+        "the control API; call it from a program",
+        status=403,
+        code="GraphtapeOrigin",
+    )
 
 
 def _media_type(request: web.Request) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core.journal import Entry, Source
+from graphtape.core.link import shown
 from graphtape.core.message import Headers, Request
 from graphtape.server.answer import LastByte, Outgoing, Sent, respond
 from graphtape.server.errors import own_error
@@ -42,7 +43,7 @@ class Call:
         entry = Entry(
             number=session.play.journal.number(),
             method="CONNECT",
-            url=session.clean.url(f"https://{self.http.raw_path}"),
+            url=session.clean.url(f"https://{shown(self.http.raw_path)}"),
             status=status,
             source=source,
             milliseconds=(time.perf_counter() - self.began) * 1000,

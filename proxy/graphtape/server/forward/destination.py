@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.errors import RequestError
-from graphtape.core.link import canonical
+from graphtape.core.link import canonical, shown
 from graphtape.core.origin import CLOUDS, GRAPH_HOSTS, LOGIN_HOSTS
 from graphtape.core.signin.place import MANAGEMENT
 
@@ -87,7 +87,8 @@ def _parsed(authority: str) -> There:
     origin = canonical("http", authority)
     if origin is None or not colon or not port.isdigit() or host.count(":") == 1:
         raise RequestError(
-            f"{authority!r} is no HOST:PORT: CONNECT takes one, such as graph.microsoft.com:443",
+            f"{shown(authority)!r} is no HOST:PORT: CONNECT takes one, such as "
+            "graph.microsoft.com:443",
             code="GraphtapeConnect",
         )
     bare = origin.removeprefix("http://")

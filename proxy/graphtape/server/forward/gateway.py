@@ -12,6 +12,7 @@ from yarl import URL
 
 from graphtape.core.errors import RequestError, UpstreamError, UsageError
 from graphtape.core.journal import Source
+from graphtape.core.link import shown
 from graphtape.core.origin import GRAPH_ROOTS
 from graphtape.server.answer import Sent
 from graphtape.server.control import is_loopback
@@ -30,13 +31,13 @@ from graphtape.server.forward.tunnel import ESTABLISHED, Passed, Stream, WayOut
 from graphtape.server.protocol import DataServer, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from types import TracebackType
 
     from aiohttp.web import BaseRequest
 
     from graphtape.server.live_session import LiveSession
     from graphtape.server.protocol import Handler
+    from graphtape.server.reach import Reach
     from graphtape.server.tls import Authority
     from graphtape.server.visit import Gate
     from graphtape.settings import Address, Settings
@@ -71,12 +72,12 @@ def _check_way_up(way_out: WayOut) -> None:
         corporate = way_out.proxies.on_the_way_to(URL(GRAPH_ROOTS[0]))
     except UpstreamError:  # said when something is to be sent
         return
-    if corporate is None or corporate.url.port not in way_out.own_ports:
+    if corporate is None or corporate.url.port not in way_out.reach.own_ports:
         return
-    if is_loopback(f"{corporate.url.host}:{corporate.url.port}"):
+    if is_loopback(corporate.url.authority):
         raise UsageError(
-            f"HTTPS_PROXY={corporate.url} is this proxy itself: set it for the app alone, and "
-            "start Graphtape without it"
+            f"HTTPS_PROXY={corporate.url.origin()} is this proxy itself: set it for the app "
+            "alone, and start Graphtape without it"
         )
 
 
@@ -103,7 +104,7 @@ class Gateway:
         authority: Authority,
         handler: Handler,
         *,
-        own_ports: Collection[int],
+        reach: Reach,
         records: bool,
     ) -> Self:
         """Make one ready; in the loop.
@@ -112,7 +113,7 @@ class Gateway:
             settings: Of the run.
             authority: Permitted to sign for FORWARD_HOSTS.
             handler: Of the data port.
-            own_ports: Of this proxy.
+            reach: Says what may be connected to.
             records: Whether anything may be forwarded.
 
         Raises:
@@ -120,7 +121,7 @@ class Gateway:
         """
         way_out = WayOut(
             proxies=CorporateProxies.from_environment(),
-            own_ports=own_ports,
+            reach=reach,
             connect_timeout=settings.connect_timeout,
             idle=settings.read_timeout,
         )
@@ -253,8 +254,8 @@ async def connect(http: BaseRequest, gate: Gate) -> Sent:
     if gate.forward is not None:
         return await gate.forward.connect(call)
     error = RequestError(
-        f"CONNECT {http.raw_path}: this proxy is no forward proxy; start it with --forward to set "
-        "it as HTTPS_PROXY, or make its own address the client's base URL",
+        f"CONNECT {shown(http.raw_path)}: this proxy is no forward proxy; start it with --forward "
+        "to set it as HTTPS_PROXY, or make its own address the client's base URL",
         status=403,
         code="GraphtapeNoForward",
     )

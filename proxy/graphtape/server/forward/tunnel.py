@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from graphtape.core.errors import RequestError, UpstreamError
+from graphtape.core.errors import UpstreamError
+from graphtape.server.reach import Toward
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from graphtape.server.corporate import CorporateProxies, CorporateProxy
     from graphtape.server.forward.destination import There
+    from graphtape.server.reach import Reach
 
 ESTABLISHED = b"HTTP/1.1 200 Connection Established\r\n\r\n"
 _AT_ONCE = 64 * 1024
@@ -70,13 +70,13 @@ class WayOut:
 
     Attributes:
         proxies: On the way.
-        own_ports: This proxy's: never reached through itself.
+        reach: Says what may be connected to.
         connect_timeout: Seconds to reach a host, corporate proxy included.
         idle: Seconds without a byte either way after which a tunnel ends.
     """
 
     proxies: CorporateProxies
-    own_ports: Collection[int]
+    reach: Reach
     connect_timeout: float
     idle: float
 
@@ -84,7 +84,7 @@ class WayOut:
         """Reach a host.
 
         Raises:
-            RequestError: It's this proxy.
+            RequestError: It must not be reached.
             UpstreamError: It can't be reached.
         """
         corporate = self.proxies.on_the_way_to(
@@ -93,24 +93,22 @@ class WayOut:
         try:
             async with asyncio.timeout(self.connect_timeout):
                 if corporate is None:
-                    return await self._connected(to.host, to.port, None)
+                    toward = self.reach.toward(to.host, to.port)
+                    return await self._connected(to.host, to.port, None, toward)
                 return await self._through(corporate, to)
         except TimeoutError as exc:
             raise _unreachable(to, "no connection in time", status=504) from exc
         except (OSError, UnicodeError, asyncio.IncompleteReadError) as exc:
             raise _unreachable(to, getattr(exc, "strerror", None) or str(exc)) from exc
 
-    async def _connected(self, host: str, port: int, tls: ssl.SSLContext | None) -> Stream:
+    async def _connected(
+        self, host: str, port: int, tls: ssl.SSLContext | None, toward: Toward
+    ) -> Stream:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(each[4][0]) for each in found]
-        # Of the addresses that are then connected to: a name may have others the next time.
-        if port in self.own_ports and any(map(_is_local, addresses)):
-            raise RequestError(
-                f"{host}:{port} is this proxy itself: put {host} in NO_PROXY",
-                status=403,
-                code="GraphtapeOwnPort",
-            )
+        for address in addresses:
+            self.reach.check(address, port, host=host, toward=toward)
         failed: OSError | None = None
         for address in addresses:
             try:
@@ -130,8 +128,9 @@ class WayOut:
     async def _through(self, corporate: CorporateProxy, to: There) -> Stream:
         """Ask a corporate proxy for the tunnel."""
         url = corporate.url
+        await self.reach.check_name(to.host, to.port, toward=self.reach.toward(to.host, to.port))
         tls = ssl.create_default_context() if url.scheme == "https" else None
-        stream = await self._connected(url.host or "", url.port or 0, tls)
+        stream = await self._connected(url.host or "", url.port or 0, tls, Toward.CORPORATE_PROXY)
         fields = "".join(f"{name}: {value}\r\n" for name, value in corporate.headers.items())
         stream.writer.write(f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{fields}\r\n".encode())
         said = b""
@@ -190,17 +189,6 @@ class WayOut:
             await sink.writer.drain()
             raise _OverError
         sink.writer.write_eof()
-
-
-def _is_local(address: str) -> bool:
-    """Tell whether an address is this machine's: no other can be listened on."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-        return True
 
 
 def _unreachable(to: There, why: str, *, status: int = 502) -> UpstreamError:

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+from graphtape import files
 from graphtape.core.errors import RequestError, UsageError
 from graphtape.server.tls.bundle import beneath, blocks_of, bundle_at
 from graphtape.server.tls.context import LeafContext, utc_now
@@ -204,6 +205,7 @@ class Authority:
         """
         roots = blocks_of(self.bundle().read_bytes())
         try:
+            files.check_place(path)
             replace(path, truststore(self._issuer.certificate, roots))
         except OSError as exc:
             raise UsageError(

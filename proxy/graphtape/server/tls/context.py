@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from graphtape import files
 from graphtape.core.errors import GraphtapeError, UsageError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _public_key(place: Path, flag: str) -> object:
 
 def _content(path: Path, flag: str) -> bytes:
     try:
-        return path.read_bytes()
+        return files.content(path)
     except OSError as exc:
         raise UsageError(
             f"{flag} {str(path)!r} can't be read ({exc.strerror}); check the path"
