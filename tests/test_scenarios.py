@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from graphtape.core.errors import UsageError
 from graphtape.core.graph import ONBOARDING_STATUSES
+from graphtape.core.message import Request
 from graphtape.core.scenario import Answer, ConnectionFault, Fault, Pass, Play, WireFault
 from graphtape.scenarios import load, preset_text, presets, read, schema_text
 from plays import SETTINGS, STAMP, answered, asked, bent, decide, disconnect, status
-
-if TYPE_CHECKING:
-    from graphtape.core.message import Request
 
 DOCS = Path(__file__).parents[1] / "docs" / "scenarios.md"
 
@@ -142,7 +139,7 @@ def test_a_file_is_told_from_a_name(tmp_path: Path) -> None:
 
 
 def test_each_preset_is_named_as_its_file_and_described() -> None:
-    assert len(presets()) == 24
+    assert len(presets()) == 25
     for name in presets():
         scenario = load(name)
         assert scenario.name == name
@@ -234,6 +231,44 @@ def test_an_error_preset_has_graphs_code_and_header(
     field, value = header
     sent = response.headers.get(field)
     assert sent is None if value is None else (sent or "").startswith(value)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "code", "fresh"),
+    [
+        ("/v1.0/users/delta?$deltatoken=x", "SyncStateNotFound", "/v1.0/users/delta"),
+        (
+            "/v1.0/groups/microsoft.graph.delta()?%24select=id&%24deltatoken=a%3D&$skiptoken=b",
+            "SyncStateNotFound",
+            "/v1.0/groups/microsoft.graph.delta()?%24select=id",
+        ),
+        (
+            "/beta/drives/d/root/delta?token=1&$top=5",
+            "resyncRequired",
+            "/beta/drives/d/root/delta?$top=5",
+        ),
+    ],
+)
+def test_an_expired_delta_token_is_gone_once_and_starts_anew(
+    asked_for: str, code: str, fresh: str
+) -> None:
+    request = Request(method="GET", url=f"https://graph.microsoft.com{asked_for}")
+    played = play("delta-expired")
+    decision = decide(played, request)
+    assert isinstance(decision, Answer)
+    response = decision.response(request, STAMP)
+    assert (response.status, response.reason) == (410, "Gone")
+    assert json.loads(response.body)["error"]["code"] == code
+    assert response.headers.get("Location") == f"https://graph.microsoft.com{fresh}"
+    assert status(decide(played, request), request) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/users/delta", "/users/delta?$select=id", "/users?$deltatoken=x"]
+)
+def test_what_carries_no_delta_token_never_expires(path: str) -> None:
+    request = Request(method="GET", url=f"https://graph.microsoft.com/v1.0{path}")
+    assert statuses("delta-expired", request) == [None, None, None]
 
 
 def test_a_conflict_leaves_reads_alone() -> None:

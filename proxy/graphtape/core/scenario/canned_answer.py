@@ -8,6 +8,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
+from graphtape.core.delta import fresh_delta
 from graphtape.core.graph import METADATA_CONTENT_TYPE, error_response
 from graphtape.core.message import Headers, Response
 from graphtape.core.scenario.graph_error import ERRORS, GraphError, challenge, said
@@ -22,6 +23,7 @@ CALLER_ID = "client-request-id"
 """Graph repeats it, where the caller sent one."""
 
 _UNAUTHORIZED = 401
+_GONE = 410
 _DATE_AHEAD = timedelta(seconds=5)
 
 
@@ -120,6 +122,8 @@ def _error(answer: ErrorAnswer, to: Request, stamp: Stamp) -> Response:
     if error.status == _UNAUTHORIZED:
         headers = response.headers.set("WWW-Authenticate", challenge(answer.claims))
         response = replace(response, headers=headers)
+    if error.status == _GONE and (fresh := fresh_delta(to.url)):
+        response = replace(response, headers=response.headers.set("Location", fresh))
     return response
 
 

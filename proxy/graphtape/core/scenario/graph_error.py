@@ -101,6 +101,19 @@ ERRORS = _table(
         intune=True,
     ),
     GraphError(
+        code="SyncStateNotFound",
+        status=410,
+        message="The sync state generation is not found; continuing without full synchronization "
+        "is not possible.",
+    ),
+    GraphError(
+        code="resyncRequired",
+        status=410,
+        message="Resync required. Replace any local items with the server's version (including "
+        "deletes) if you're sure that the service was up to date with your local changes when you "
+        "last sync'd. Upload any local changes that the server doesn't know about.",
+    ),
+    GraphError(
         code="PreconditionFailed", status=412, message="The ETag does not match the resource."
     ),
     GraphError(code="ResourceLocked", status=423, message="The resource is locked."),

@@ -48,7 +48,9 @@ class SpelledWhen(
     action: Annotated[
         str | None, Meta(description="the last segment, with or without microsoft.graph.")
     ] = None
-    query: Annotated[dict[str, Scalar], Meta(description="decoded names and values")] = {}
+    query: Annotated[
+        dict[str, Scalar | None], Meta(description="decoded names and values; null for any")
+    ] = {}
     header: Annotated[dict[str, Scalar], Meta(description="fields and their values")] = {}
     body: Annotated[dict[str, object], Meta(description="values by JSON path")] = {}
     session: Annotated[str | None, Meta(description="the session's id")] = None
@@ -78,7 +80,10 @@ class SpelledWhen(
                 methods=tuple(methods),
                 path=self.path,
                 action=self.action,
-                query={name: written(value) for name, value in self.query.items()},
+                query={
+                    name: None if value is None else written(value)
+                    for name, value in self.query.items()
+                },
                 header={name: written(value) for name, value in self.header.items()},
                 body=cast("dict[str, Json]", self.body),
                 session=self.session,

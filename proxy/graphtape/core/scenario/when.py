@@ -77,7 +77,7 @@ class When:
     Attributes:
         methods: Upper case; any of them.
         action: A last segment by its local name.
-        query: Decoded names and values; all of them, others may stand beside.
+        query: Decoded names and values, None for any; all of them, others may stand beside.
         body: Values that must stand at these paths of a JSON body.
         header: Fields and the value one of their fields, or one of its list elements, must have.
         after: An action's local name: only once this play let such a request pass.
@@ -86,7 +86,7 @@ class When:
     methods: tuple[str, ...] = ()
     path: PathTemplate | None = None
     action: str | None = None
-    query: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str | None], ...] = ()
     body: tuple[tuple[JsonPath, Json], ...] = ()
     header: tuple[tuple[str, str], ...] = ()
     session: str | None = None
@@ -99,7 +99,7 @@ class When:
         methods: tuple[str, ...] = (),
         path: str | None = None,
         action: str | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | None] | None = None,
         body: Mapping[str, Json] | None = None,
         header: Mapping[str, str] | None = None,
         session: str | None = None,
@@ -148,7 +148,9 @@ class When:
 
     def _differs_inside(self, ask: Ask) -> str | None:
         for name, value in self.query:
-            if (name, value) not in ask.query:
+            if value is None and all(name != given for given, _ in ask.query):
+                return f"the query has no {name}"
+            if value is not None and (name, value) not in ask.query:
                 return f"the query has no {name}={value}"
         for name, value in self.header:
             if not _has(ask.request.headers, name, value):
