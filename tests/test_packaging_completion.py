@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 def program(tmp_path: Path) -> Path:
     """Make a program of the name that is installed: click's variables are called after it."""
     path = tmp_path / "graphtape"
-    path.write_text(f"#!{sys.executable}\nfrom graphtape.cli import main\n\nmain()\n")
+    # A first line that names an interpreter can't quote its path.
+    python = "import sys; from graphtape.cli import main; sys.argv[0] = 'graphtape'; main()"
+    command = shlex.join([sys.executable, "-c", python])
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     path.chmod(0o755)
     return path
 
 
 def told(program: Path, **variables: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(program)],
+        [str(program)],
         env=environment(**variables),
         capture_output=True,
         text=True,

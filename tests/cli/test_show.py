@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -266,7 +267,9 @@ def on_a_terminal(folder: Path, *arguments: str, lines: int, pager: str = "") ->
         f"import pathlib, sys\npathlib.Path({str(mark)!r}).touch()\n"
         "sys.stdout.write(sys.stdin.read())\n"
     )
-    env = {"COLUMNS": "60", "LINES": str(lines), "PAGER": pager or f"{sys.executable} {script}"}
+    runs = folder / "pager.sh"  # the interpreter's own path may have a blank
+    runs.write_text(f"exec {shlex.quote(sys.executable)} {shlex.quote(str(script))}\n")
+    env = {"COLUMNS": "60", "LINES": str(lines), "PAGER": pager or f"sh {runs}"}
     process = subprocess.Popen(
         [*GRAPHTAPE, "show", "tape.yaml", *arguments],
         cwd=folder, env=environment(**env), stdin=theirs, stdout=theirs, stderr=theirs,

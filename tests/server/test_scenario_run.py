@@ -259,3 +259,65 @@ def test_under_fast_delays_are_skipped_and_budgets_recover_by_the_wait_told(
         statuses = [requests.get(proxy.url + ENTITY, timeout=5).status_code for _ in range(4)]
     assert statuses[:3] == [200, 200, 429]
     assert statuses[3] == 200
+
+
+EFFECTS = {
+    "set: {$.onboardingStatus: failed}": "set",
+    "remove: $.id": "remove",
+    "status: 404": "status",
+    "headers: {X-Odd: '1'}": "headers",
+    "delay: {fixed: 1ms}": "delay",
+    "fault: truncate": "truncate",
+    "fault: drip": "drip",
+    "fault: bad_chunk": "bad_chunk",
+    "fault: close": "close",
+    "{set: {$.id: '2'}, status: 503, fault: truncate}": "set, status, truncate",
+}
+
+
+@pytest.mark.parametrize(("effect", "name"), EFFECTS.items(), ids=EFFECTS.values())
+def test_every_effect_is_told_in_every_report(tape: Path, effect: str, name: str) -> None:
+    rule = effect if effect.startswith("{") else f"{{{effect}}}"
+    mine = write(tape.parent, f"name: mine\nrules:\n- {rule}\n")
+    with replaying(tape, scenario=(mine,), fast=True) as proxy:
+        for _ in range(2):
+            exchange(
+                proxy.url, f"GET {ENTITY} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode()
+            )
+        place = f"{proxy.control}/sessions/default/report"
+        told = {
+            kind: requests.get(place, headers={"Accept": kind}, timeout=10).text
+            for kind in ("application/json", "text/markdown", "application/xml")
+        }
+    (fault,) = json.loads(told["application/json"])["faults"]
+    assert (fault["why"], fault["times"]) == (f"scenario 'mine', rule 1: {name}", 2)
+    for text in told.values():
+        assert f"rule 1: {name}" in text
+
+
+def test_effects_on_parts_of_a_recorded_batch_are_told(tmp_path: Path) -> None:
+    parts = {"requests": [{"id": "1", "method": "GET", "url": "/me"}]}
+    answer = {"responses": [{"id": "1", "status": 200, "body": {"id": "me"}}]}
+    tape = taped(
+        tmp_path,
+        exchanged("POST", "/v1.0/$batch", json.dumps(answer), body=json.dumps(parts)),
+    )
+    mine = write(tmp_path, "name: mine\nrules:\n- {when: {path: /me}, set: {$.id: you}}\n")
+    with replaying(tape, scenario=(mine,)) as proxy:
+        got = requests.post(f"{proxy.url}/v1.0/$batch", json=parts, timeout=10)
+        report = requests.get(f"{proxy.control}/sessions/default/report", timeout=10).json()
+    assert got.json()["responses"][0]["body"] == {"id": "you"}
+    assert [each["why"] for each in report["faults"]] == ["scenario 'mine', rule 1: set"]
+
+
+def test_effects_while_recording_are_told(tmp_path: Path) -> None:
+    mine = write(tmp_path, "name: mine\nrules:\n- {status: 418}\n")
+    with (
+        RawServer() as graph,
+        recording(tmp_path / "new.yaml", upstream=graph.url, scenario=(mine,)) as proxy,
+    ):
+        assert requests.get(f"{proxy.url}/v1.0/me", timeout=10).status_code == 418
+        report = requests.get(f"{proxy.control}/sessions/default/report", timeout=10).json()
+    assert report["faults"] == [
+        {"why": "scenario 'mine', rule 1: status", "status": 418, "times": 1}
+    ]

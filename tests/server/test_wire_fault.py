@@ -496,10 +496,11 @@ def test_a_pause_lasts_as_long_as_told() -> None:
     assert 0.25 <= server.waited["/pause/0.25"] < 1
 
 
-def test_a_pause_ends_when_the_client_leaves() -> None:
+def test_a_pause_ends_when_the_client_resets() -> None:
     with FaultyServer(asyncio.new_event_loop) as server:
-        with asking(server, "/pause/600"):
+        with asking(server, "/pause/600") as connection:
             assert not server.left.wait(0.2)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         assert server.left.wait(5)
 
 

@@ -43,6 +43,7 @@ class Entry:
         interaction: Its index on the tape, from 0.
         milliseconds: From the request's arrival to the answer's last byte.
         note: Why, where it isn't plain; secrets out.
+        effects: What scenarios did to an answer of tape or upstream, by rule; secrets out.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Entry:
     interaction: int | None = None
     milliseconds: float = 0.0
     note: str = ""
+    effects: str = ""
 
 
 class Ticket(Protocol):
@@ -73,14 +75,17 @@ class Journal:
     Attributes:
         arrived: How many requests have.
         misses: The first `KEPT` of them.
+        injected: How often scenarios did what, by its name and the status answered; the first
+            `KEPT` different ones.
     """
 
-    __slots__ = ("_counts", "_kept", "_replayed", "arrived", "misses")
+    __slots__ = ("_counts", "_kept", "_replayed", "arrived", "injected", "misses")
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.arrived = 0
         self.misses: list[Entry] = []
+        self.injected: Counter[tuple[str, int]] = Counter()
         self._kept: deque[Entry | Brief] = deque(maxlen=KEPT)
         self._counts: Counter[Source] = Counter()
         self._replayed = 0
@@ -107,6 +112,10 @@ class Journal:
         """Note what became of a request."""
         self._kept.append(entry)
         self._counts[entry.source] += 1
+        effects = entry.note if entry.source is Source.INJECTED else entry.effects
+        what = (effects, entry.status)
+        if effects and (what in self.injected or len(self.injected) < KEPT):
+            self.injected[what] += 1
         if entry.source is Source.MISSED and len(self.misses) < KEPT:
             self.misses.append(entry)
 

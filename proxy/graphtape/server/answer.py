@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from graphtape.server.half_close import has_left
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -113,6 +115,7 @@ class LastByte:
                 await self._http.writer.drain()
             except ConnectionError:
                 self.gone = True
+            self.gone = self.gone or await has_left(self._http)
         return not self.gone
 
     async def _write(self, data: bytes) -> None:

@@ -33,7 +33,7 @@ class Delivery:
 
     Attributes:
         fault: Of the connection, on the way.
-        why: The scenario and rule, for the journal.
+        why: The scenarios, rules and effects, for journal and report.
     """
 
     wait: Wait = Wait()  # noqa: RUF009 - frozen

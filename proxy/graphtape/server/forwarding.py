@@ -187,6 +187,7 @@ class Passage:
             Source.RECORDED if kept else Source.PASSED,
             index=passed.index if kept else None,
             note=f"{note}; {why}" if note and why else note or why,
+            effects=why,
         )
         return passed.last_byte.sent(outgoing.status)
 

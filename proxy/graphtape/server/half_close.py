@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
@@ -25,30 +26,33 @@ class HalfClosing(web.RequestHandler):
         super().__init__(*args, **kwargs)
         self._ended = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether the client sends no more, and may have left altogether: it looks the same."""
+        return self._ended
+
     def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio's own signature
-        """Keep the way back open while a request waits for its answer."""
-        self._ended = self._is_busy() and self.ssl_context is None
+        """Keep the way back open while a whole request waits for its answer."""
+        self._ended = self._owes_answers() and self.ssl_context is None
         if self._ended:
-            self._end_body()
             self._loop.call_soon(self._end_if_idle)
         return self._ended
 
-    def _is_busy(self) -> bool:
-        """Tell whether a request waits for its answer."""
-        return bool(self._messages) or self._waiter is None or self._waiter.done()
-
-    def _end_body(self) -> None:
-        """Let nobody wait for the rest of a request that was cut short."""
-        bodies = [body for _, body in self._messages]
-        if self._current_request is not None:
-            bodies.insert(0, self._current_request.content)
-        if bodies and not bodies[-1].is_eof():
-            bodies[-1].set_exception(ConnectionResetError("the client ended within its request"))
+    def _owes_answers(self) -> bool:
+        """Tell whether a whole request waits for its answer."""
+        request = self._current_request
+        if self._messages:
+            body = self._messages[-1][1]
+            if not body.is_eof():
+                body.set_exception(ConnectionResetError("the client ended within its request"))
+            return True
+        if request is not None:
+            return request.content.is_eof()
+        return self._waiter is None or self._waiter.done()
 
     def _end_if_idle(self) -> None:
         """Close where nothing was asked, or the last answer went out meanwhile."""
-        self._end_body()
-        if not self._is_busy():
+        if not self._owes_answers():
             self.force_close()
 
     async def finish_response(
@@ -59,6 +63,22 @@ class HalfClosing(web.RequestHandler):
         if self._ended and not self._messages:
             self.close()
         return finished
+
+
+async def has_left(http: web.BaseRequest) -> bool:
+    """Tell whether a client that ended its half has ended the other as well.
+
+    It shows once something was written: what comes back is a reset. One far away may show too late.
+    """
+    transport = http.transport
+    if transport is None:
+        return True
+    if not getattr(http.protocol, "ended", False):
+        return False
+    await asyncio.sleep(0)  # uvloop writes at the end of its round
+    await asyncio.sleep(0)
+    sock = transport.get_extra_info("socket")
+    return transport.is_closing() or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 class Runner(web.AppRunner):

@@ -196,7 +196,7 @@ async def _break(visit: Visit, fault: Fault) -> Sent:
     gate = visit.gate
     await gate.haste.pause(visit.http, fault.wait, gate.closing)
     visit.witnessed(None)
-    visit.journal(0, Source.INJECTED, note=f"{fault.why}: {fault.kind}")
+    visit.journal(0, Source.INJECTED, note=fault.why)
     return await break_connection(visit.http, fault, gate.closing)
 
 

@@ -22,6 +22,7 @@ from graphtape.server.answer import Sent
 from graphtape.server.delivery import PLAIN
 from graphtape.server.desk import Desk
 from graphtape.server.forwarding import LEFT, Passage, failed
+from graphtape.server.half_close import has_left
 from graphtape.server.incoming import standing_of
 from graphtape.server.plain_answer import PlainAnswer
 from graphtape.tape.record import pack_spelled
@@ -233,7 +234,7 @@ async def _written(http: BaseRequest, data: bytes) -> bool:
             await http.writer.drain()
         except ConnectionError:
             return False
-    return True
+    return not await has_left(http)
 
 
 @lru_cache(maxsize=64)

@@ -201,7 +201,7 @@ class Visit:
             await last_byte()
         self.witnessed(None if last_byte.gone else local)
         notes = "; ".join(filter(None, (note, delivery.why)))
-        self.journal(local.status, source, index=index, note=notes)
+        self.journal(local.status, source, index=index, note=notes, effects=delivery.why)
         return last_byte
 
     def witnessed_asking(self) -> None:
@@ -255,7 +255,13 @@ class Visit:
         return (await self.answer(response, source, note=message)).sent(status)
 
     def journal(
-        self, status: int, source: Source, *, index: int | None = None, note: str = ""
+        self,
+        status: int,
+        source: Source,
+        *,
+        index: int | None = None,
+        note: str = "",
+        effects: str = "",
     ) -> None:
         """Note what became of the request."""
         entry = Entry(
@@ -267,6 +273,7 @@ class Visit:
             interaction=index,
             milliseconds=(time.perf_counter() - self.began) * 1000,
             note=self.session.clean.text(note) if note else "",
+            effects=self.session.clean.text(effects) if effects else "",
         )
         self.gate.note(self.session, entry)
 

@@ -61,7 +61,7 @@ async def pause(http: BaseRequest, seconds: float, *, closing: asyncio.Event) ->
 
     Args:
         http: Whose answer waits.
-        seconds: How long; infinity waits for either of the two.
+        seconds: How long. A client that has ended its half alone is waited for.
         closing: Set once the proxy stops.
     """
     clock = asyncio.get_running_loop().time
@@ -87,7 +87,10 @@ def close(http: BaseRequest) -> Sent:
 
 async def hang(http: BaseRequest, *, closing: asyncio.Event) -> Sent:
     """Send nothing until the client leaves or the proxy stops."""
-    await pause(http, math.inf, closing=closing)
+    while http.transport is not None and not closing.is_set():
+        if getattr(http.protocol, "ended", False):  # it has nothing to wait for
+            return break_off(http)
+        await pause(http, _GLANCE, closing=closing)
     return _finish(http)
 
 

@@ -146,7 +146,7 @@ def test_a_connection_fault_comes_before_the_match(kind: ConnectionFault) -> Non
     decision = decide(playing(f"- fault: {kind}\n  delay: {{fixed: 1s}}"), asked())
     assert isinstance(decision, Fault)
     assert (decision.kind, decision.wait.seconds) == (kind, 1)
-    assert decision.why == "scenario 'mine', rule 1"
+    assert decision.why == f"scenario 'mine', rule 1: delay, {kind}"
 
 
 @pytest.mark.parametrize("kind", list(WireFault))

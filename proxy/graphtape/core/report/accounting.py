@@ -21,7 +21,7 @@ from graphtape.core.report.wording import cut
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from graphtape.core.journal import Entry
+    from graphtape.core.journal import Entry, Journal
     from graphtape.core.report.report import CassetteFacts
     from graphtape.core.session import Session
     from graphtape.core.verdict import Kind, Tally
@@ -75,7 +75,7 @@ def account(
         misses_cut=counts[Source.MISSED] - told,
         refused=_incidents(each for each in refused if each.status),
         unfinished=_incidents(each for each in refused if not each.status),
-        injected=_injected(entries),
+        injected=_injected(journal),
         unused=tuple(map((usage or Usage()).unused, session.decks)) if session.plays else (),
         verdicts=tuple(verdicts.kept),
         judged=dict(verdicts.counts),
@@ -109,11 +109,10 @@ def _incidents(entries: Iterable[Entry]) -> tuple[Incident, ...]:
     )
 
 
-def _injected(entries: Iterable[Entry]) -> tuple[Injected, ...]:
-    found = Counter((each.note, each.status) for each in entries if each.source is Source.INJECTED)
+def _injected(journal: Journal) -> tuple[Injected, ...]:
     return tuple(
         Injected(why=_reason(why), status=status, times=times)
-        for (why, status), times in list(found.items())[:MOST_INCIDENTS]
+        for (why, status), times in list(journal.injected.items())[:MOST_INCIDENTS]
     )
 
 

@@ -47,10 +47,10 @@ class Incident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injected:
-    """An answer of a scenario, or a connection it broke.
+    """What scenarios did: an answer, a change of one, or a connection broken or slowed.
 
     Attributes:
-        why: The scenario and rule.
+        why: The scenario, rule and effects.
         status: 0 where the connection was broken.
     """
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.json_text import NotJsonError
 from graphtape.core.scenario.canned_answer import changed, reason_of
+from graphtape.core.scenario.json_path import AppendValue, RemoveValue, SetValue
 
 if TYPE_CHECKING:
     from graphtape.core.message import Response
@@ -89,3 +90,17 @@ class Change:
 
 
 Effect: TypeAlias = Injection | Breakage | Change
+
+_EDITS = {SetValue: "set", RemoveValue: "remove", AppendValue: "append"}
+
+
+def names_of(effect: Effect) -> tuple[str, ...]:
+    """Name what an effect does, in a scenario file's own words; `answer` goes without saying."""
+    names: list[str] = []
+    if isinstance(effect, Change):
+        names += dict.fromkeys(_EDITS[type(edit)] for edit in effect.edits)
+        names += ["status"] if effect.status is not None else []
+        names += ["headers"] if effect.headers else []
+    names += ["delay"] if effect.delay is not None else []
+    names += [effect.fault.value] if effect.fault is not None else []
+    return tuple(names)

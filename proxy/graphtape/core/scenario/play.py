@@ -10,7 +10,7 @@ from graphtape.core.scenario.budget import Account
 from graphtape.core.scenario.calls import misses
 from graphtape.core.scenario.canned_answer import throttled, written
 from graphtape.core.scenario.duration import NO_WAIT, draw
-from graphtape.core.scenario.effect import Breakage, Change, Injection
+from graphtape.core.scenario.effect import Breakage, Change, Injection, names_of
 from graphtape.core.scenario.random_stream import RandomStream
 from graphtape.core.scenario.when import Ask
 
@@ -43,7 +43,7 @@ class Bend:
     """What happens to the answer, once tape or upstream has given it.
 
     Attributes:
-        why: The scenario and rule, for the journal.
+        why: The scenario, rule and effects, for journal and report.
     """
 
     change: Change
@@ -72,7 +72,7 @@ class Answer:
     """Answer this; neither tape nor upstream is asked.
 
     Attributes:
-        why: The scenario and rule, for the journal.
+        why: The scenario, rule and effects, for journal and report.
     """
 
     answer: CannedAnswer
@@ -90,7 +90,7 @@ class Fault:
     """Break the connection; neither tape nor upstream is asked.
 
     Attributes:
-        why: The scenario and rule, for the journal.
+        why: The scenario, rule and effects, for journal and report.
     """
 
     kind: ConnectionFault
@@ -235,15 +235,14 @@ class Play:
                 continue
             effect, stream = taken
             wait = draw(effect.delay, stream)
+            why = ": ".join(filter(None, (track.why, ", ".join(names_of(effect)))))
             match effect:
                 case Injection(answer=answer, fault=fault):
-                    decision = decision or Answer(
-                        answer=answer, wait=wait, fault=fault, why=track.why
-                    )
+                    decision = decision or Answer(answer=answer, wait=wait, fault=fault, why=why)
                 case Breakage(fault=kind):
-                    decision = decision or Fault(kind=kind, wait=wait, why=track.why)
+                    decision = decision or Fault(kind=kind, wait=wait, why=why)
                 case Change():
-                    bend = bend or Bend(change=effect, wait=wait, why=track.why)
+                    bend = bend or Bend(change=effect, wait=wait, why=why)
                 case _:
                     assert_never(effect)
         if decision is not None:
