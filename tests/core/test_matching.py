@@ -39,6 +39,10 @@ def post(body: bytes, media: str | None = "application/json", url: str = "/beta/
     return Request(method="POST", url=GRAPH + url, headers=Headers(fields), body=body)
 
 
+def patch(body: bytes) -> Request:
+    return replace(post(body), method="PATCH")
+
+
 def multipart(boundary: str, *parts: bytes, quoted: bool = False) -> Request:
     delimiter = b"--" + boundary.encode()
     body = b"".join(delimiter + b"\r\n" + part + b"\r\n" for part in parts) + delimiter + b"--\r\n"
@@ -83,6 +87,9 @@ PHOTO = b'Content-Disposition: form-data; name="photo"\r\n\r\n\x89PNG\r\n\x00'
         ),
         pytest.param(post(b"", None), post(b"", "application/json"), id="empty-json"),
         pytest.param(post(b"", None), post(b"", FORM), id="empty-form"),
+        pytest.param(post(b"", None), post(b"{}"), id="empty-object"),
+        pytest.param(post(b" { }\r\n", None), post(b"null"), id="null"),
+        pytest.param(post(b"{}", FORM), post(b"\r\n"), id="blank"),
         pytest.param(post(b'{"a":1,"b":[2]}'), post(b'{ "b": [2],\r\n "a": 1 }'), id="json"),
         pytest.param(post(b'{"a":"\\u00e9"}'), post('{"a":"é"}'.encode()), id="json-escapes"),
         pytest.param(post(b'{"a":1}'), post(b'\xef\xbb\xbf{"a":1}'), id="json-bom"),
@@ -141,7 +148,10 @@ def test_makes_no_difference(one: Request, other: Request) -> None:
         pytest.param(post(b'{"a":1}'), post(b'{"a":"1"}'), id="json-type"),
         pytest.param(post(b'{"a":[1,2]}'), post(b'{"a":[2,1]}'), id="json-array-order"),
         pytest.param(post(b'{"a":null}'), post(b"{}"), id="json-null"),
-        pytest.param(post(b"{}"), post(b""), id="empty-object"),
+        pytest.param(patch(b"{}"), patch(b""), id="empty-object-of-a-patch"),
+        pytest.param(patch(b"null"), patch(b"{}"), id="null-of-a-patch"),
+        pytest.param(post(b"[]"), post(b""), id="empty-list"),
+        pytest.param(post(b'""'), post(b""), id="empty-text"),
         pytest.param(post(b'"\\ud800"'), post(b'"\\ud801"'), id="json-lone-surrogate"),
         pytest.param(post(b"[" * 9000), post(b"[" * 9001), id="deep"),
         pytest.param(post(b"\xff\0a", None), post(b"\xff\0b", None), id="binary"),
@@ -454,7 +464,7 @@ DEVICE = (
             id="form",
         ),
         pytest.param(
-            post(b""), post(b"{}"), ["body: recorded '{}', asked nothing"], id="empty-body"
+            patch(b""), patch(b"{}"), ["body: recorded '{}', asked nothing"], id="empty-body"
         ),
         pytest.param(
             post(b"hello", None),

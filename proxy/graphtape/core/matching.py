@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 GRAPH_PLACE = "Graph"
 """The place of every Graph root. Hosts are lower-case in a key, so that none can equal it."""
 
+_SAY_NOTHING = frozenset({b"", b"null", b"{}"})
+"""How clients write the body of an action that takes none, besides sending nothing."""
+
 _LONGEST_BODY_IN_KEY = 1024
 
 _CONDITIONS = ("range", "if-none-match")
@@ -230,6 +233,8 @@ def _body(request: Request, options: MatchOptions) -> bytes:
         body = request.body
     elif Aspect.BODY in options.match_on:
         body = canonical_body(request.headers, request.body, options.ignore_body)
+        if request.method.upper() == "POST" and body.strip() in _SAY_NOTHING:
+            return b""
     else:
         return b""
     if len(body) <= _LONGEST_BODY_IN_KEY:
