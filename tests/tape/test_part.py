@@ -22,8 +22,8 @@ from graphtape.core.plan import Mode
 from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled
 from graphtape.tape.part import CHUNK, Part, set_aside
-from graphtape.tape.record import SIGNATURE, Broken, Header, Torn, pack, unpack
-from graphtape.tape.recovery import Recovered, recover
+from graphtape.tape.record import SIGNATURE, Header, pack, unpack
+from graphtape.tape.recovery import Gap, Recovered, recover
 from graphtape.tape.store import open_cassette, part_path, save_cassette
 from graphtape.tape.vcr_format import Metadata
 
@@ -73,7 +73,12 @@ def test_what_was_appended_is_recovered_with_its_header(part: Part) -> None:
     part.append(1, interaction(1))
     part.append(2, interaction(2))
     found = recovered(part.path)
-    assert (found.header, found.damage, found.uncommitted) == (HEADER, None, 0)
+    assert (found.header, found.damaged, found.cut_off, found.uncommitted) == (
+        HEADER,
+        False,
+        False,
+        0,
+    )
     assert [*found] == [interaction(1), interaction(2)]
 
 
@@ -269,10 +274,10 @@ def test_a_file_cut_anywhere_in_its_last_record_keeps_those_before(part: Part) -
         part.path.write_bytes(whole[:cut])
         found = recovered(part.path)
         assert [*found] == [interaction(1)]
-        assert found.damage == Torn(before, cut - before)
+        assert (found.cut_off, found.damaged) == (True, False)
 
 
-def test_reading_stops_at_any_flipped_byte(part: Part) -> None:
+def test_reading_goes_on_behind_any_flipped_byte(part: Part) -> None:
     part.append(1, interaction(1))
     start = part.path.stat().st_size
     part.append(2, interaction(2))
@@ -282,8 +287,8 @@ def test_reading_stops_at_any_flipped_byte(part: Part) -> None:
     for at in range(start, end):
         part.path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
         found = recovered(part.path)
-        assert [*found] == [interaction(1)]
-        assert found.damage == Broken(start, len(whole) - start)
+        assert [*found] == [interaction(1), interaction(3)]
+        assert found.gaps == (Gap(start, end - start),)
 
 
 def test_a_tail_of_zeros_that_a_power_loss_leaves_is_passed_over(part: Part) -> None:
@@ -292,7 +297,51 @@ def test_a_tail_of_zeros_that_a_power_loss_leaves_is_passed_over(part: Part) -> 
         file.write(bytes(5000))
     found = recovered(part.path)
     assert [*found] == [interaction(1)]
-    assert isinstance(found.damage, Broken)
+    assert (found.cut_off, found.damaged) == (True, False)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 21, 40])
+@pytest.mark.parametrize("put", [b"", b"\1", bytes(300), b"\3" * 50])
+def test_bytes_taken_out_or_put_in_cost_one_record(part: Part, cut: int, put: bytes) -> None:
+    starts = []
+    for place in range(1, 13):
+        starts.append(part.path.stat().st_size)
+        part.append(place, interaction(place))
+    whole = part.path.read_bytes()
+    for lost in (2, 7):
+        at = starts[lost - 1]
+        part.path.write_bytes(whole[:at] + put + whole[at + cut :])
+        found = recovered(part.path)
+        assert [*found] == [interaction(n) for n in range(1, 13) if n != lost]
+        assert found.damaged
+
+
+def test_records_inside_a_body_are_not_taken_for_records(part: Part) -> None:
+    part.append(1, interaction(1))
+    inside = part.path.read_bytes()
+    at = part.path.stat().st_size + 60
+    part.append(2, interaction(2, inside))
+    part.append(3, interaction(3))
+    whole = bytearray(part.path.read_bytes())
+    whole[at] ^= 1
+    part.path.write_bytes(whole)
+    assert [*recovered(part.path)] == [interaction(1), interaction(3)]
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 2])
+def test_a_body_with_a_damaged_chunk_is_lost_whole_and_counted(part: Part, chunk: int) -> None:
+    starts = []
+    stream = part.begin(1)
+    for number in range(3):
+        starts.append(part.path.stat().st_size)
+        stream.write(b"%d" % number * 500)
+    stream.commit(interaction(1, b""))
+    part.append(2, interaction(2))
+    whole = bytearray(part.path.read_bytes())
+    whole[starts[chunk]] ^= 0xFF
+    part.path.write_bytes(whole)
+    found = recovered(part.path)
+    assert ([*found], found.lost) == ([interaction(2)], 1)
 
 
 def test_a_damaged_header_is_an_error_that_names_the_file(part: Part) -> None:
@@ -341,7 +390,7 @@ def test_a_record_that_no_longer_fits_is_taken_back_and_later_ones_stay_readable
     part.append(4, interaction(4))
     found = recovered(part.path)
     assert [*found] == [interaction(1), interaction(3), interaction(4)]
-    assert found.damage is None
+    assert not found.damaged
 
 
 @posix
@@ -354,7 +403,7 @@ def test_a_stream_with_a_hole_is_not_committed(part: Part) -> None:
     with pytest.raises(OSError, match="large"):
         stream.commit(interaction(1))
     found = recovered(part.path)
-    assert (len(found), found.uncommitted, found.damage) == (0, 1, None)
+    assert (len(found), found.uncommitted, found.damaged) == (0, 1, False)
 
 
 @posix
@@ -433,4 +482,4 @@ def test_what_was_acknowledged_survives_sigkill(moment: int, tmp_path: Path) -> 
     bodies = [each.response.body.partition(b":")[0] for each in found]
     assert bodies == [b"%d" % place for place in range(1, len(bodies) + 1)]
     assert acknowledged[-1] <= len(bodies) <= acknowledged[-1] + 1
-    assert not isinstance(found.damage, Broken)
+    assert not found.damaged

@@ -142,7 +142,12 @@ class LiveSession:
             outcome.saved = recorder.save(well=well)
         except CassetteError as exc:
             kept = part_path(recorder.path)
-            recorder.fail(f"{exc}; what was recorded is in {kept}, and the next record takes it up")
+            where = (
+                f"what was recorded is in {kept}, and the next record takes it up"
+                if kept.exists()
+                else "what was recorded is lost"
+            )
+            recorder.fail(f"{exc}; {where}")
         outcome.recorded = recorder.recorded
         outcome.dropped = recorder.dropped
         outcome.failures = recorder.failures

@@ -142,7 +142,7 @@ class Opener:
         from graphtape.tape.target import check_name  # noqa: PLC0415 - likewise
 
         check_name(path)
-        held(path, stack, say=self.say)
+        lost = held(path, stack, say=self.say)
         old = self._existing(path, mode)
         if old is None or mode is Mode.ALL:
             live = self._over(session_id, [path], mode, [])
@@ -151,9 +151,12 @@ class Opener:
             )
         else:
             live = self._over(session_id, [path], mode, [self._indexed(path, old, mode)])
-        if not live.play.forwards:
-            return live
-        live.recorder = stack.enter_context(self._recorder(path, mode, old, live.clean.salt))
+        if live.play.forwards:
+            live.recorder = stack.enter_context(self._recorder(path, mode, old, live.clean.salt))
+        if lost:
+            self.say(lost)
+            failures = live.outcome.failures if live.recorder is None else live.recorder.failures
+            failures.append(lost)
         return live
 
     def _existing(self, path: Path, mode: Mode) -> Cassette | None:

@@ -9,6 +9,7 @@ from graphtape.tape import entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from graphtape.core.message import Headers, Interaction
 
@@ -19,6 +20,15 @@ def digest(interactions: Iterable[Interaction]) -> str:
     for interaction in interactions:
         whole.add(interaction)
     return whole.text
+
+
+def fingerprint(path: Path) -> bytes | None:
+    """Fingerprint a file's bytes; None where there is no file that can be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None
 
 
 class Digest:

@@ -22,7 +22,7 @@ CHUNK = 1024 * 1024
 """Bytes of bodies that one record holds at most."""
 
 # Without O_BINARY Windows would turn every \n of a body into \r\n.
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(slots=True)
@@ -144,6 +144,29 @@ class Part:
         """
         os.fsync(self._descriptor)
 
+    def restore(self) -> bool:
+        """Write the file anew, if its name leads to it no more; tell whether it did.
+
+        What has taken its name is set aside.
+
+        Raises:
+            CassetteError, OSError: It can't be written.
+        """
+        size = os.fstat(self._descriptor).st_size
+        with suppress(OSError):
+            if os.path.samestat(self.path.stat(), os.fstat(self._descriptor)):
+                return False
+            set_aside(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, _FLAGS, 0o600)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        while size > 0 and (piece := os.read(self._descriptor, min(size, CHUNK))):
+            os.write(descriptor, piece)
+            size -= len(piece)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        return True
+
     def close(self) -> None:
         """Write no more; what was written stays."""
         if self._descriptor >= 0:
@@ -168,6 +191,7 @@ class Stream:
     _place: int
     _number: int
     _over: OSError | None = None
+    _streamed: int = 0
 
     def write(self, chunk: bytes) -> None:
         """Add to the answer's body."""
@@ -179,7 +203,7 @@ class Stream:
 
     def commit(self, interaction: Interaction) -> None:
         """Put the interaction in its place; what its bodies hold follows the chunks."""
-        self._write(Kind.INTERACTION, pack(interaction))
+        self._write(Kind.INTERACTION, pack(interaction, streamed=self._streamed))
         self.abort()
 
     def abort(self) -> None:
@@ -190,6 +214,7 @@ class Stream:
         view = memoryview(chunk)
         for start in range(0, len(view), CHUNK):
             self._write(kind, view[start : start + CHUNK])
+        self._streamed += len(chunk)
 
     def _write(self, kind: Kind, payload: bytes | memoryview) -> None:
         if self._over is not None:
@@ -202,13 +227,20 @@ class Stream:
             raise
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a leftover that no coming run is to recover: `NAME.part-1`, or the next free number.
+def set_aside(path: Path, *, damaged: bool = False) -> Path:
+    """Rename a leftover that no coming run is to recover, to the next free number.
 
     The caller holds the cassette's lock.
 
+    Returns:
+        `NAME.part-1`, or `NAME.part-damaged-1`.
+
     Raises:
-        OSError: It can't be renamed.
+        CassetteError: It can't be renamed.
     """
-    names = (path.with_name(f"{path.name}-{number}") for number in count(1))
-    return path.rename(next(name for name in names if not name.exists()))
+    kind = "damaged-" if damaged else ""
+    names = (path.with_name(f"{path.name}-{kind}{number}") for number in count(1))
+    try:
+        return path.rename(next(name for name in names if not name.exists()))
+    except OSError as exc:
+        raise CassetteError(f"{path}: can't be renamed ({exc.strerror})") from exc

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Self
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request
 from graphtape.core.plan import Mode
-from graphtape.tape.digest import digest
+from graphtape.tape.digest import digest, fingerprint
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.lock import locked
 from graphtape.tape.part import Part, set_aside
 from graphtape.tape.record import Header
-from graphtape.tape.recovery import recover
+from graphtape.tape.recovery import UnreadablePartError, recover
 from graphtape.tape.rerecording import keep_volatile
 from graphtape.tape.spool import Spool
 from graphtape.tape.store import open_cassette, part_path, save_cassette, sync_folder
@@ -34,30 +34,34 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("graphtape")
 
+_MOST_NEW = 1000
 _LARGE = 256 * 1024
 """Bytes of bodies that are redacted in the loop at most."""
 
 
-def take_up(path: Path, *, say: Callable[[str], None]) -> None:
+def take_up(path: Path, *, say: Callable[[str], None]) -> str:
     """See to what an earlier run of the same cassette left behind; the caller holds its lock.
 
     A leftover that adds to the cassette is merged into it; one that was to replace it is set
-    aside.
+    aside, and so is one of which anything can't be read.
+
+    Returns:
+        What was lost, a line; empty where nothing was.
 
     Raises:
         CassetteError: The leftover or the cassette can't be read or written.
     """
-    left = recover(part_path(path))
+    try:
+        left = recover(part_path(path))
+    except UnreadablePartError as exc:
+        return f"{exc}; it is kept as {set_aside(part_path(path), damaged=True)}"
     if left is None:
-        return
+        return ""
     say(left.summary())
     if left.header.mode is Mode.ALL:
-        try:
-            aside = set_aside(left.path)
-        except OSError as exc:
-            raise CassetteError(f"{left.path}: can't be renamed ({exc.strerror})") from exc
+        aside = set_aside(left.path)
         say(f"it was to replace {path}, which is as it was; it is kept as {aside}")
-        return
+        return ""
     old = open_cassette(path) if path.exists() else Cassette(interactions=())
     missing = left.missing_from(old.interactions)
     if missing:
@@ -69,11 +73,16 @@ def take_up(path: Path, *, say: Callable[[str], None]) -> None:
             metadata=metadata,
             other_metadata=old.other_metadata,
         )
-    left.path.unlink(missing_ok=True)
-    say(
-        f"{len(missing)} interactions of it are now in {path}; that recording was interrupted, so "
-        "it may lack what came after: --mode new_episodes goes on with it"
-    )
+    if missing:
+        say(
+            f"{len(missing)} interactions of it are now in {path}; that recording was interrupted, "
+            "so it may lack what came after: --mode new_episodes goes on with it"
+        )
+    if not left.damaged:
+        left.path.unlink(missing_ok=True)
+        return ""
+    aside = set_aside(left.path, damaged=True)
+    return f"{left.summary()}; {len(missing)} are now in {path}, and the whole is kept as {aside}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +115,7 @@ class Recorder:
     failures: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     _part: Part | None = None
+    _opened: bytes | None = None
     _aside: asyncio.Lock = field(default_factory=asyncio.Lock)
     _arrived: int = 0
     _open: list[int] = field(default_factory=list)
@@ -119,6 +129,7 @@ class Recorder:
         """
         if self.old is not None and self.old.metadata is not None and self.mode is not Mode.ALL:
             self.variables.update(self.old.metadata.variables)
+        self._opened = fingerprint(self.path)
         header = Header(
             mode=self.mode,
             cassette=self.path.name,
@@ -325,6 +336,8 @@ class Recorder:
         part = self._part
         if part is None:
             return None
+        if self._kept:
+            self._restore(part)
         part.close()
         if not self._kept:
             part.remove()
@@ -335,8 +348,12 @@ class Recorder:
                 f"{part.path}"
             )
             return None
-        recovered = recover(part.path)
-        if recovered is None or len(recovered) != len(self._kept):
+        try:
+            recovered = recover(part.path)
+        except UnreadablePartError as exc:
+            self.fail(f"{exc}; it is kept as {set_aside(part.path, damaged=True)}")
+            return None
+        if recovered is None or not (recovered.damaged or len(recovered) == len(self._kept)):
             raise CassetteError(
                 f"{part.path}: doesn't hold the {len(self._kept)} interactions written to it; "
                 "something else has changed it"
@@ -347,22 +364,65 @@ class Recorder:
             other_metadata=self.old.other_metadata if self.old is not None else {},
         )
         if self.mode is Mode.ALL and self.old is not None:
+            if recovered.damaged:
+                aside = set_aside(part.path, damaged=True)
+                self.fail(f"{self.path} is as it was; {recovered.summary()}; it is kept as {aside}")
+                return None
             new = keep_volatile(self.old, new)
+        path = self._target()
         save_cassette(
-            self.path,
-            new.interactions,
-            metadata=new.metadata,
-            other_metadata=new.other_metadata,
+            path, new.interactions, metadata=new.metadata, other_metadata=new.other_metadata
         )
-        part.remove()
-        return len(new.interactions)
+        if not recovered.damaged:
+            part.remove()
+        else:
+            summary, aside = recovered.summary(), set_aside(part.path, damaged=True)
+            self.fail(
+                f"{summary}; {len(recovered)} of {len(self._kept)} are now in {path}, and the "
+                f"whole is kept as {aside}"
+            )
+        return len(new.interactions) if path == self.path else None
+
+    def _restore(self, part: Part) -> None:
+        """See that the append file is where its name says.
+
+        Raises:
+            CassetteError: It isn't, and can't be: what was recorded ends with this process.
+        """
+        try:
+            if part.restore():
+                log.warning("%s was moved or deleted, and is written anew", part.path)
+        except OSError as exc:
+            raise CassetteError(
+                f"{part.path} was moved or deleted, and can't be written anew ({exc.strerror})"
+            ) from exc
+
+    def _target(self) -> Path:
+        """Return where the result goes: beside a cassette that somebody else changed meanwhile."""
+        if fingerprint(self.path) == self._opened:
+            return self.path
+        names = (f"{self.path.name}.new{n}" for n in ("", *(f"-{n}" for n in range(1, _MOST_NEW))))
+        beside = (self.path.with_name(name) for name in names)
+        path = next((each for each in beside if not each.exists()), None)
+        if path is None:
+            raise CassetteError(
+                f"{self.path} was changed while it was recorded; move its .new away"
+            )
+        self.fail(
+            f"{self.path} was changed by something else while it was recorded, and stays so; what "
+            f"this run came to is in {path}"
+        )
+        return path
 
     def _blemishes(self) -> list[str]:
         return [*self.dropped, *self.failures]
 
 
-def held(path: Path, stack: ExitStack, *, say: Callable[[str], None]) -> None:
+def held(path: Path, stack: ExitStack, *, say: Callable[[str], None]) -> str:
     """Take a cassette's lock, until the stack ends, and see to what an earlier run left.
+
+    Returns:
+        What of that was lost, a line; empty where nothing was.
 
     Raises:
         CassetteError: Another process records into it, or a leftover can't be used.
@@ -371,5 +431,5 @@ def held(path: Path, stack: ExitStack, *, say: Callable[[str], None]) -> None:
         stack.enter_context(locked(path))
     except OSError as exc:
         say(f"{path}: its folder takes no lock file ({exc.strerror}): nothing guards it")
-        return
-    take_up(path, say=say)
+        return ""
+    return take_up(path, say=say)

@@ -18,8 +18,10 @@ from graphtape.tape.record import (
     Kind,
     Span,
     Torn,
+    find_span,
     read_payload,
     read_span,
+    streamed_bytes,
     unpack,
     unpack_header,
     unpack_variable,
@@ -29,6 +31,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
+
+
+_MOST_GAPS = 5
+_PIECE = 64 * 1024
+
+
+class UnreadablePartError(CassetteError):
+    """An append file whose first record is damaged: nothing says what the others are for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of a file that isn't records as they were written; in bytes."""
+
+    start: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +69,28 @@ class Recovered:
         path: Of the file.
         header: What the recording was for.
         uncommitted: How many bodies were still arriving; their interactions are lost.
-        damage: Where reading had to stop before the end, or None.
+        cut_off: Whether the last record was being written as the run ended.
+        gaps: Stretches of the file that can't be read.
+        lost: Interactions whose bodies had a part in one of them.
         variables: Kept beside them, by name.
     """
 
     path: Path
     header: Header
     uncommitted: int
-    damage: Torn | Broken | None
+    cut_off: bool
+    gaps: tuple[Gap, ...]
+    lost: int
     variables: Mapping[str, str]
     _committed: tuple[_Committed, ...]
 
     def __len__(self) -> int:
         return len(self._committed)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether anything can't be read that was once written whole."""
+        return bool(self.gaps or self.lost)
 
     def __iter__(self) -> Iterator[Interaction]:
         with self.path.open("rb") as file:
@@ -90,20 +117,20 @@ class Recovered:
         said = [f"{self.path}: {len(self)} interactions of a recording that was not saved"]
         if self.uncommitted:
             said.append(f"{self.uncommitted} more were cut off in the middle of a body")
-        match self.damage:
-            case None:
-                pass
-            case Torn():
-                said.append("another was cut off while it was written")
-            case Broken(start=start, unread=unread):
-                said.append(f"it is damaged at byte {start}, and {unread} bytes can't be read")
-            case _:
-                assert_never(self.damage)
+        if self.cut_off:
+            said.append("another was cut off while it was written")
+        if self.gaps:
+            places = ", ".join(str(gap.start) for gap in self.gaps[:_MOST_GAPS])
+            more = ", …" if len(self.gaps) > _MOST_GAPS else ""
+            unread = sum(gap.length for gap in self.gaps)
+            said.append(f"it is damaged at byte {places}{more}: {unread} bytes can't be read")
+        if self.lost:
+            said.append(f"{self.lost} interactions lack a part of their bodies")
         return "; ".join(said)
 
 
 def recover(path: Path) -> Recovered | None:
-    """Read an append file up to the first record that isn't whole.
+    """Read the records of an append file that are whole.
 
     Memory doesn't grow with the bodies: they are checked here, and read when iterated over.
 
@@ -111,6 +138,7 @@ def recover(path: Path) -> Recovered | None:
         What it holds, or None: there is no file, or the run was killed before its first record.
 
     Raises:
+        UnreadablePartError: Its first record is damaged.
         CassetteError: It isn't an append file of this version, or can't be read.
     """
     try:
@@ -129,9 +157,11 @@ def _header(file: BinaryIO, path: Path, *, size: int) -> Header | None:
     if signature != SIGNATURE:
         if SIGNATURE.startswith(signature):
             return None
-        raise CassetteError(
-            f"{path}: its name is that of an unsaved recording, but it isn't one; move it away"
-        )
+        if find_span(file, after=0, size=size) is None:
+            raise CassetteError(
+                f"{path}: its name is that of an unsaved recording, but it isn't one; move it away"
+            )
+        raise UnreadablePartError(f"{path}: its first bytes are damaged")
     first = read_span(file, size=size)
     match first:
         case None | Torn():
@@ -142,9 +172,9 @@ def _header(file: BinaryIO, path: Path, *, size: int) -> Header | None:
             file.seek(after)
             return header
         case Span() | Broken():
-            raise CassetteError(
+            raise UnreadablePartError(
                 f"{path}: an unsaved recording whose first record is damaged, so that nothing in "
-                "it can be used; move it away, and record again"
+                "it can be used"
             )
         case _:
             assert_never(first)
@@ -167,13 +197,18 @@ def _scan(file: BinaryIO, path: Path, header: Header, *, size: int) -> Recovered
     chunks: dict[int, list[Span]] = {}
     committed: list[_Committed] = []
     variables: dict[str, str] = {}
-    while isinstance(span := read_span(file, size=size), Span):
+    gaps: list[Gap] = []
+    lost = 0
+    for span in _spans(file, gaps, size=size):
         match span.kind:
             case Kind.REQUEST_CHUNK | Kind.RESPONSE_CHUNK:
                 chunks.setdefault(span.stream, []).append(span)
             case Kind.INTERACTION:
                 streamed = chunks.pop(span.stream, []) if span.stream else []
-                committed.append(_commit(span, streamed))
+                if span.stream and not _is_whole(file, span, streamed, damaged=bool(gaps)):
+                    lost += 1
+                else:
+                    committed.append(_commit(span, streamed))
             case Kind.VARIABLE:
                 name, value = unpack_variable(read_payload(file, span))
                 variables[name] = value
@@ -186,10 +221,56 @@ def _scan(file: BinaryIO, path: Path, header: Header, *, size: int) -> Recovered
         path=path,
         header=header,
         uncommitted=len(chunks),
-        damage=span,
+        cut_off=bool(gaps) and gaps[-1] is _TORN,
+        gaps=tuple(gap for gap in gaps if gap is not _TORN),
+        lost=lost,
         variables=variables,
         _committed=tuple(committed),
     )
+
+
+_TORN = Gap(0, 0)
+"""Stands last among gaps where the file ends inside a record: that is no damage."""
+
+
+def _spans(file: BinaryIO, gaps: list[Gap], *, size: int) -> Iterator[Span]:
+    """Read records to the end; note in `gaps` what stands between them."""
+    while (span := read_span(file, size=size)) is not None:
+        if isinstance(span, Span):
+            after = file.tell()
+            yield span
+            file.seek(after)
+            continue
+        resumed = _resume(file, span, size=size)
+        if resumed is None:
+            torn = isinstance(span, Torn) or _is_blank(file, span.start)
+            gaps.append(_TORN if torn else Gap(span.start, span.unread))
+            return
+        gaps.append(Gap(span.start, resumed - span.start))
+        file.seek(resumed)
+
+
+def _resume(file: BinaryIO, span: Torn | Broken, *, size: int) -> int | None:
+    """Return where the next whole record begins; a trusted head says it without a search."""
+    if isinstance(span, Broken) and span.beyond is not None:
+        file.seek(span.beyond)
+        if span.beyond == size or isinstance(read_span(file, size=size), Span):
+            return span.beyond
+    return find_span(file, after=span.start + 1, size=size)
+
+
+def _is_blank(file: BinaryIO, start: int) -> bool:
+    """Tell whether nothing but zeros follows, as a power loss leaves it."""
+    file.seek(start)
+    return not any(piece.strip(b"\0") for piece in iter(lambda: file.read(_PIECE), b""))
+
+
+def _is_whole(file: BinaryIO, span: Span, streamed: list[Span], *, damaged: bool) -> bool:
+    """Tell whether an interaction has all its chunks; an older file doesn't say how many."""
+    promised = streamed_bytes(read_payload(file, span))
+    if promised is None:
+        return not damaged
+    return promised == sum(chunk.length for chunk in streamed)
 
 
 def _commit(span: Span, streamed: list[Span]) -> _Committed:
