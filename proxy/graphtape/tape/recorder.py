@@ -57,7 +57,8 @@ def take_up(path: Path, *, say: Callable[[str], None]) -> str:
         return f"{exc}; it is kept as {set_aside(part_path(path), damaged=True)}"
     if left is None:
         return ""
-    say(left.summary())
+    if not left.damaged or left.header.mode is Mode.ALL:
+        say(left.summary())
     if left.header.mode is Mode.ALL:
         aside = set_aside(left.path)
         say(f"it was to replace {path}, which is as it was; it is kept as {aside}")
