@@ -13,8 +13,15 @@ if TYPE_CHECKING:
 DECODED_LIMIT = 256 * 1024 * 1024
 """Bytes a body may unpack to unless told: a few kB can hold gigabytes."""
 
+AT_ONCE = 1024 * 1024
+"""Bytes that are unpacked in a few milliseconds."""
+
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _SLICE = 64 * 1024
+
+
+class TooLargeError(ValueError):
+    """A body unpacks to more than is allowed."""
 
 
 class _Stream(Protocol):
@@ -37,7 +44,10 @@ def decode(body: bytes, coding: str | None, *, limit: int = DECODED_LIMIT) -> by
         limit: Most bytes any step may unpack to.
 
     Returns:
-        The decoded bytes, or None: unknown coding, not in that coding, cut short, or too large.
+        The decoded bytes, or None: unknown coding, not in that coding, or cut short.
+
+    Raises:
+        TooLargeError: It unpacks to more than `limit`; no more than that was unpacked.
     """
     decoded: bytes | None = body
     for name in reversed((coding or "").lower().split(",")):
@@ -61,7 +71,7 @@ def _feed(stream: _Stream, packed: memoryview, limit: int) -> tuple[bytes, int] 
         part = stream.decompress(piece, left + 1)
         left -= len(part)
         if left < 0:
-            return None
+            raise TooLargeError
         parts.append(part)
         if stream.eof:
             return b"".join(parts), start + len(piece) - len(stream.unused_data)
@@ -120,7 +130,9 @@ def _unbrotli(data: bytes, limit: int) -> bytes | None:
             data = b""
     except brotli.error:
         return None
-    return b"".join(parts) if left > 0 else None
+    if left <= 0:
+        raise TooLargeError
+    return b"".join(parts)
 
 
 def _unzstd(data: bytes, limit: int) -> bytes | None:

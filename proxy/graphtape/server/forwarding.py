@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11
 
+from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
 from graphtape.core.message import Headers, Request, Response
 from graphtape.core.origin import off_graph_origin
 from graphtape.server.answer import LastByte, Outgoing, Sent, bodyless, break_off, head_of
 from graphtape.server.delivery import PLAIN, Delivery
-from graphtape.server.incoming import decode_request
 from graphtape.server.relay import Relay
 from graphtape.server.staging import Staging
-from graphtape.server.tee import Tee, Untaped
+from graphtape.server.tee import Tee, Untaped, too_large
+from graphtape.server.unpacking import unpacked
 from graphtape.server.upstream_answer import passed_on
 from graphtape.tape.spool import Spooled
 
@@ -232,9 +233,11 @@ class Passage:
             self._spool = self._recorder.spool(self._place)
         return self._spool
 
-    def _asked(self) -> Request | Untaped:
+    async def _asked(self) -> Request | Untaped:
         """Return the request for the tape, once no more of its body will pass."""
-        request = self._visit.incoming.request
+        request, limit = self._visit.incoming.request, self._visit.gate.max_body
+        if self._visit.incoming.oversized:
+            return too_large(limit)
         if self._tee is None:
             return request
         match self._tee.body():
@@ -243,11 +246,14 @@ class Passage:
             case Spooled():
                 return request
             case bytes() as body:
-                return decode_request(request, body)
+                try:
+                    return await unpacked(request, body, limit=limit)
+                except TooLargeError:
+                    return too_large(limit)
 
     async def _remember(self, relayed: Relayed) -> str:
         """Put the interaction on the tape; return why not, where it couldn't be."""
-        asked, answer = self._asked(), relayed.answer()
+        asked, answer = await self._asked(), await relayed.answer()
         recorder, request = self._recorder, self._visit.request
         if isinstance(asked, Untaped):
             return recorder.lose(request.method, request.url, f"the request's body {asked.why}")

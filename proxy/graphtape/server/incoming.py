@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from graphtape.core import coding
+from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError
 from graphtape.core.message import Headers, Request, is_json, media_type
 from graphtape.core.origin import at_host, restore_body, split_session, to_graph
 from graphtape.server.control import is_loopback
 from graphtape.server.protocol import Connection
+from graphtape.server.unpacking import unpacked
 from graphtape.settings import Address
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Incoming:
         rest: What follows `wire_body`; None once it has been read whole.
         length: Content-Length as sent.
         chunked: Whether it came in chunks.
+        oversized: Whether `wire_body` unpacks to more than is kept: it is passed on as it came.
         options: Our own headers, by lower-case name.
     """
 
@@ -58,6 +60,7 @@ class Incoming:
     rest: AsyncIterator[bytes] | None = None
     length: int | None = None
     chunked: bool = False
+    oversized: bool = False
     options: dict[str, str]
 
 
@@ -194,28 +197,29 @@ async def read_body(
             incoming.wire_body = bytes(body)
             incoming.rest = _chunks(http)
             return
-    _settle_body(incoming, bytes(body), tape_root=tape_root)
+    incoming.wire_body = bytes(body)
+    try:
+        decoded = await unpacked(incoming.request, incoming.wire_body, limit=limit)
+    except TooLargeError as exc:
+        if whole:
+            raise RequestError(
+                f"the request's body unpacks to more than {limit} bytes; raise --max-body",
+                status=413,
+                code="GraphtapeBodyTooLarge",
+            ) from exc
+        incoming.oversized = True
+        return
+    _settle_body(incoming, decoded, tape_root=tape_root)
 
 
-def _settle_body(incoming: Incoming, wire: bytes, *, tape_root: str) -> None:
-    """Take a body that has arrived whole: decode it, and turn links to the proxy into Graph's."""
-    incoming.wire_body = wire
-    decoded = decode_request(incoming.request, wire)
+def _settle_body(incoming: Incoming, decoded: Request, *, tape_root: str) -> None:
+    """Take a body that has arrived whole, and turn links to the proxy into Graph's."""
     body = restore_body(decoded.body, incoming.base, tape_root)
     incoming.request = replace(decoded, body=body)
     if body != decoded.body:
         incoming.wire_body = body
         incoming.wire_headers = decoded.headers
         incoming.length = None if incoming.chunked else len(body)
-
-
-def decode_request(request: Request, wire: bytes) -> Request:
-    """Give a request its body, with its Content-Encoding undone where it can be."""
-    encoding = request.headers.get("Content-Encoding")
-    plain = wire if encoding is None or not wire else coding.decode(wire, encoding)
-    if plain is None:
-        return replace(request, body=wire)
-    return replace(request, body=plain, headers=request.headers.without("Content-Encoding"))
 
 
 def _worth_reading(media: str) -> bool:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
-from graphtape.core.coding import decode
+from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.journal import Source
 from graphtape.core.link import links_in_body, replace_links
 from graphtape.core.message import Headers, Response
@@ -99,7 +99,10 @@ class PlainAnswer:
 
     def _decode(self, encoding: str) -> bool:
         """Undo the coding; tell whether that can be done, and comes to no large body."""
-        body = decode(self.out, encoding, limit=LARGEST)
+        try:
+            body = decode(self.out, encoding, limit=LARGEST)
+        except TooLargeError:
+            body = None
         if body is None:
             return False
         self.body, self._coded = body, True

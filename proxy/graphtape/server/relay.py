@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graphtape.core import coding
+from graphtape.core.coding import TooLargeError
 from graphtape.core.message import Headers, Response, is_json, media_type
 from graphtape.core.origin import Links, resolved, to_tape
 from graphtape.server.answer import Outgoing, bodyless
 from graphtape.server.tee import Tee, Untaped, too_large
+from graphtape.server.unpacking import unpacked
 from graphtape.tape.spool import Spooled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from graphtape.core.origin import Upstream
     from graphtape.server.upstream_answer import UpstreamAnswer
@@ -25,12 +26,12 @@ class Relayed:
 
     Attributes:
         outgoing: For the client.
-        answer: For the tape, its body empty where it went there in pieces; to be called once the
+        answer: For the tape, its body empty where it went there in pieces; to be awaited once the
             body has passed.
     """
 
     outgoing: Outgoing
-    answer: Callable[[], Response | Untaped]
+    answer: Callable[[], Awaitable[Response | Untaped]]
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
@@ -68,20 +69,27 @@ class Relay:
         json = is_json(media_type(found.headers))
         if found.body is not None and len(found.body) <= self.limit:
             if json:
-                return self._whole(found, found.body)
+                return await self._whole(found, found.body)
             if found.length == len(found.body):
                 return self._as_it_came(found, found.body)
         if not json:
             return self._streaming(found)
         read, ended = await _read(found.chunks, limit=self.limit)
         if ended:
-            return self._whole(found, read)
-        outgoing = self._streamed(found, _after(read, found.chunks))
-        return Relayed(outgoing=outgoing, answer=lambda: too_large(self.limit))
+            return await self._whole(found, read)
+        return self._untaped(self._streamed(found, _after(read, found.chunks)))
 
-    def _whole(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
+    def _untaped(self, outgoing: Outgoing) -> Relayed:
+        async def answer() -> Untaped:
+            return too_large(self.limit)
+
+        return Relayed(outgoing=outgoing, answer=answer)
+
+    async def _whole(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
         """Send what was changed decoded, and what was not as it came."""
-        recorded = self._taped(found, wire)
+        recorded = await self._plain(found, wire)
+        if isinstance(recorded, Untaped):
+            return self._untaped(self._streamed(found, wire))
         local = self._local(self.bend(recorded))
         changed = local.body != recorded.body
         outgoing = Outgoing(
@@ -90,11 +98,15 @@ class Relay:
             headers=local.headers if changed else _with_coding(local.headers, found.headers),
             body=local.body if changed else wire,
         )
-        return Relayed(outgoing=outgoing, answer=lambda: recorded)
+
+        async def answer() -> Response:
+            return recorded
+
+        return Relayed(outgoing=outgoing, answer=answer)
 
     def _as_it_came(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
         return Relayed(
-            outgoing=self._streamed(found, wire), answer=lambda: self._taped(found, wire)
+            outgoing=self._streamed(found, wire), answer=lambda: self._plain(found, wire)
         )
 
     def _streaming(self, found: UpstreamAnswer) -> Relayed:
@@ -106,19 +118,19 @@ class Relay:
             begin=lambda begins: self.spool(begins, found.headers),
         )
 
-        def answer() -> Response | Untaped:
+        async def answer() -> Response | Untaped:
             match tee.body():
                 case Untaped() as untaped:
                     return untaped
                 case Spooled():
-                    return self._taped(found, b"")
+                    return self._taped(self._head(found))
                 case bytes() as body:
-                    return self._taped(found, body)
+                    return await self._plain(found, body)
 
         return Relayed(outgoing=self._streamed(found, aiter(tee)), answer=answer)
 
     def _streamed(self, found: UpstreamAnswer, body: AsyncIterator[bytes] | bytes) -> Outgoing:
-        head = self._local(self.bend(self._taped(found, b"")))
+        head = self._local(self.bend(self._taped(self._head(found))))
         return Outgoing(
             status=head.status,
             reason=head.reason,
@@ -127,8 +139,19 @@ class Relay:
             length=found.length,
         )
 
-    def _taped(self, found: UpstreamAnswer, body: bytes) -> Response:
-        plain = decoded(found.status, found.reason, found.headers, body)
+    def _head(self, found: UpstreamAnswer) -> Response:
+        headers = found.headers.without("Content-Encoding")
+        return Response(status=found.status, reason=found.reason, headers=headers, body=b"")
+
+    async def _plain(self, found: UpstreamAnswer, wire: bytes) -> Response | Untaped:
+        """Return an answer for the tape, unless it unpacks to more than is kept."""
+        answer = Response(status=found.status, reason=found.reason, headers=found.headers, body=b"")
+        try:
+            return self._taped(await unpacked(answer, wire, limit=self.limit))
+        except TooLargeError:
+            return too_large(self.limit)
+
+    def _taped(self, plain: Response) -> Response:
         return to_tape(plain, self.upstream) if self.url is None else resolved(plain, self.url)
 
     def _local(self, response: Response) -> Response:
@@ -136,18 +159,6 @@ class Relay:
         if links.fields or links.body:
             self.name(links.origins)
         return links.at(self.base, response)
-
-
-def decoded(status: int, reason: str, headers: Headers, body: bytes) -> Response:
-    """Return an answer with its Content-Encoding undone, where it can be."""
-    encoding = headers.get("Content-Encoding")
-    if encoding is None:
-        return Response(status=status, reason=reason, headers=headers, body=body)
-    plain = coding.decode(body, encoding) if body else body
-    if plain is None:
-        return Response(status=status, reason=reason, headers=headers, body=body)
-    kept = headers.without("Content-Encoding")
-    return Response(status=status, reason=reason, headers=kept, body=plain)
 
 
 def _with_coding(headers: Headers, wire: Headers) -> Headers:

@@ -247,7 +247,10 @@ def _unmarked_utf16(raw: bytes) -> str:
 
 def _gzip(sweep: Sweep, raw: bytes, content_type: str, depth: int) -> bytes:
     """Redact a body that was packed without a Content-Encoding to say so."""
-    unpacked = coding.decode(raw, "gzip", limit=_UNPACKED_LIMIT)
+    try:
+        unpacked = coding.decode(raw, "gzip", limit=_UNPACKED_LIMIT)
+    except coding.TooLargeError:
+        unpacked = None
     if unpacked is None:
         return binary(sweep, raw)
     swept = body(sweep, unpacked, content_type, depth + 1)
