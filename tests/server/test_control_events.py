@@ -164,3 +164,74 @@ async def test_what_waits_for_a_listener_is_bounded() -> None:
     for number in range(10_000):
         events.tell("default", entry(number))
     assert len(list(listener.take())) == 11
+
+
+async def test_a_tick_tells_counts_and_the_newest_entries_as_arrays(tape: Path) -> None:
+    async with (
+        controlled(tape) as control,
+        listening(control, "/events?every=50ms&newest=2") as events,
+    ):
+        for _ in range(5):
+            await control.get(control.data)
+        ticks = [data_of(await block(events))]
+        while sum(ticks[-1]["counts"]["default"].values()) < 5:  # type: ignore[index]
+            ticks.append(data_of(await block(events)))
+    assert {tick["event"] for tick in ticks} == {"tick"}
+    assert ticks[-1]["counts"] == {"default": {"replayed": 5}}
+    lines = [line for tick in ticks for line in tick["entries"]]  # type: ignore[attr-defined]
+    assert len(lines) + sum(tick["dropped"] for tick in ticks) == 5  # type: ignore[misc]
+    session, number, method, url, status, source, interaction, _, note = lines[-1]
+    assert (session, number, method, status, source) == ("default", 5, "GET", 200, "replayed")
+    assert (url, interaction) == ("https://graph.microsoft.com/v1.0/me", 0)
+    assert note == "repeated: its stretch of tape has no newer answer"
+
+
+async def test_a_tick_tells_of_a_session_that_was_opened_and_closed_meanwhile(tape: Path) -> None:
+    async with controlled(tape) as control, listening(control, "/events?every=300ms") as events:
+        await control.get(await control.open(id="brief"))
+        await control.ask("DELETE", "/sessions/brief")
+        told = data_of(await block(events))
+    assert isinstance(told["counts"], dict)
+    assert list(told["counts"]) == ["brief"]
+
+
+async def test_ticks_of_one_session_leave_the_others_out(tape: Path) -> None:
+    async with controlled(tape) as control:
+        base = await control.open(id="a")
+        async with listening(control, "/events?every=50ms&session=a") as events:
+            await control.get(control.data)
+            await control.get(base)
+            told = data_of(await block(events))
+    assert told["counts"] == {"a": {"replayed": 1}}
+
+
+async def test_nothing_is_ticked_where_nothing_happens(tape: Path) -> None:
+    async with (
+        controlled(tape, events=Events(heartbeat=0.3)) as control,
+        listening(control, "/events?every=50ms") as events,
+    ):
+        assert (await block(events)).startswith(":")
+
+
+async def test_ticks_end_where_the_proxy_stops(tape: Path) -> None:
+    async with controlled(tape) as control, listening(control, "/events?every=60s") as events:
+        await control.get(control.data)
+        await asyncio.wait_for(control.site.cleanup(), 3)
+        assert b"event: tick" in await events.content.read()
+
+
+async def test_one_who_waits_for_ticks_is_not_told_of_each_entry(tape: Path) -> None:
+    async with controlled(tape) as control, listening(control, "/events?every=1s"):
+        assert (control.events.heard, len(control.events)) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["every=1", "every=49ms", "every=61s", "every=-1s", "every=x", "newest=5"]
+    + [f"every=1s&newest={newest}" for newest in (-1, 1001, "x", "")],
+)
+async def test_a_tick_that_cannot_be_is_refused(tape: Path, query: str) -> None:
+    async with controlled(tape) as control:
+        answer = await control.ask("GET", f"/events?{query}")
+        assert answer.status == 400
+        assert (await answer.json())["error"]["code"] == "GraphtapeQuery"

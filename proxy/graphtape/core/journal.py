@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter, deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -102,6 +103,16 @@ class Journal:
         if self._replayed:
             counts[Source.REPLAYED] += self._replayed
         return counts
+
+    @property
+    def done(self) -> int:
+        """How many entries there have been."""
+        return self._counts.total() + self._replayed
+
+    def newest(self, most: int) -> list[Entry]:
+        """Return the newest of those that are kept, in the order they were answered."""
+        found = list(islice(reversed(self._kept), most))
+        return [each if isinstance(each, Entry) else written(each) for each in reversed(found)]
 
     def number(self) -> int:
         """Number a request that has arrived."""

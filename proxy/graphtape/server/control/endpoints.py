@@ -10,6 +10,7 @@ from aiohttp import web
 
 from graphtape import __version__
 from graphtape.core.errors import RequestError
+from graphtape.core.scenario.duration import seconds
 from graphtape.server.control.direction import spelled, statuses
 from graphtape.server.control.message import (
     Directed,
@@ -23,8 +24,10 @@ from graphtape.server.control.message import (
     SessionFacts,
     SessionList,
 )
+from graphtape.server.control.reading import fault
 from graphtape.server.control.rendering import rendered, wanted_form
 from graphtape.server.control.stream import stream
+from graphtape.server.control.ticks import Ticks
 from graphtape.server.sessions import Wish
 
 if TYPE_CHECKING:
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
     Plain: TypeAlias = Call[Nothing, Nothing]
 
 _DOTS = frozenset({".", ".."})
+_SHORTEST, _LONGEST = 0.05, 60.0
+"""Seconds from one tick of events to the next."""
+
+_NEWEST = 200
+"""Entries that a tick tells, unless it is said."""
 
 
 async def health(call: Plain) -> Health:
@@ -136,7 +144,28 @@ async def events(call: Call[EventsQuery, Nothing]) -> web.StreamResponse:
     wanted = call.query.session
     if wanted is not None:
         call.desk.sessions.identify(wanted)
-    return await stream(call.request, call.desk.events, session=wanted)
+    every, newest = call.query.every, call.query.newest
+    if every is None:
+        if newest is not None:
+            raise fault("GraphtapeQuery", "?newest", "it goes with every=250ms, or so")
+        return await stream(call.request, call.desk.events, session=wanted)
+    ticks = Ticks(
+        call.desk.sessions,
+        session=wanted,
+        newest=_NEWEST if newest is None else newest,
+        every=_seconds(every),
+    )
+    return await stream(call.request, call.desk.events, session=wanted, ticks=ticks)
+
+
+def _seconds(every: str) -> float:
+    try:
+        found = seconds(every)
+    except ValueError as exc:
+        raise fault("GraphtapeQuery", "?every", str(exc)) from exc
+    if not _SHORTEST <= found <= _LONGEST:
+        raise fault("GraphtapeQuery", "?every", f"{every} is out of range; it is from 50ms to 60s")
+    return found
 
 
 async def get_variables(call: Plain) -> dict[str, str]:

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from graphtape.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ MOST = 64
 """Listeners at a time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Happened:
     """A request that is done.
 
@@ -31,6 +33,15 @@ class Happened:
 
     session: str
     entry: Entry
+    _written: bytes = b""
+
+    @property
+    def written(self) -> bytes:
+        """It as JSON, encoded once for all who listen."""
+        if not self._written:
+            told = {"session": self.session, "entry": self.entry}
+            self._written = msgspec.json.encode(told)
+        return self._written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +130,16 @@ class Events:
     most: int = MOST
     over: bool = False
     _listeners: set[Listener] = field(default_factory=set)
+    _watchers: set[Listener] = field(default_factory=set)
 
     @property
     def heard(self) -> bool:
-        """Whether anybody listens."""
+        """Whether anybody wants each entry as it happens."""
         return bool(self._listeners)
 
     def __len__(self) -> int:
         """Count the listeners."""
-        return len(self._listeners)
+        return len(self._listeners) + len(self._watchers)
 
     def tell(self, session: str, entry: Entry) -> None:
         """Tell whoever listens of a request that is done; costs nothing where nobody does."""
@@ -137,30 +149,35 @@ class Events:
                 if listener.session is None or listener.session == session:
                     listener.tell(happened)
 
-    def listen(self, session: str | None) -> Listener:
+    def listen(self, session: str | None, *, told: bool = True) -> Listener:
         """Let one more listen, from now on; `leave` ends it.
+
+        Args:
+            session: Whose entries are wanted; None for all.
+            told: Whether each entry is; one who isn't told looks at the journals now and then.
 
         Raises:
             RequestError: Too many do, or the proxy stops.
         """
         if self.over:
             raise RequestError("the proxy is stopping", status=503, code="GraphtapeStopping")
-        if len(self._listeners) >= self.most:
+        if len(self) >= self.most:
             raise RequestError(
                 f"{self.most} listen to events already; close one of them",
                 status=503,
                 code="GraphtapeListeners",
             )
         listener = Listener(session=session, queued=self.queued)
-        self._listeners.add(listener)
+        (self._listeners if told else self._watchers).add(listener)
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Forget one who listened."""
         self._listeners.discard(listener)
+        self._watchers.discard(listener)
 
     def end(self) -> None:
         """Let every listener go: the proxy stops."""
         self.over = True
-        for listener in tuple(self._listeners):
+        for listener in (*self._listeners, *self._watchers):
             listener.end()

@@ -182,9 +182,13 @@ class EventsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Attributes:
         session: An open session's id; all of them where it isn't said.
+        every: 50ms to 60s: one event tells of all that happened in this time.
+        newest: How many entries it tells at most.
     """
 
     session: SessionId | None = None
+    every: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s)$")] | None = None
+    newest: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
 class Fault(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from graphtape.server.control.events import Dropped, Happened
 
 if TYPE_CHECKING:
     from graphtape.server.control.events import Events, Listener
+    from graphtape.server.control.ticks import Ticks
 
 STREAM = "text/event-stream"
 _PATIENCE = 30.0
@@ -20,9 +21,19 @@ _PATIENCE = 30.0
 
 
 async def stream(
-    request: web.Request, events: Events, *, session: str | None
+    request: web.Request,
+    events: Events,
+    *,
+    session: str | None,
+    ticks: Ticks | None = None,
 ) -> web.StreamResponse:
     """Send what happens until the listener leaves or the proxy stops.
+
+    Args:
+        request: Is answered.
+        events: Tell of each entry.
+        session: Whose entries are wanted; None for all.
+        ticks: Asked in place of `events`, where it isn't None.
 
     Raises:
         RequestError: Too many listen, or the proxy stops.
@@ -30,13 +41,16 @@ async def stream(
     response = web.StreamResponse(headers={"Content-Type": STREAM, "Cache-Control": "no-store"})
     if request.method == "HEAD":
         return response
-    listener = events.listen(session)
+    listener = events.listen(session, told=ticks is None)
     try:
         # One who leaves is seen by what can't be written, as one who takes nothing is.
         with suppress(ConnectionError, TimeoutError):
             await response.prepare(request)
             await _send(request, response, listener, b": these are Graphtape's events\n\n")
-            await _follow(request, response, events, listener)
+            if ticks is None:
+                await _follow(request, response, events, listener)
+            else:
+                await _watch(request, response, events, listener, ticks)
     finally:
         events.leave(listener)
     return response
@@ -49,10 +63,32 @@ async def _follow(
         if not await listener.news(events.heartbeat):
             await _send(request, response, listener, b": nothing happened\n\n")
             continue
-        for each in listener.take():
-            await _send(request, response, listener, written(each))
+        waiting = b"".join(map(written, listener.take()))
+        if waiting:
+            await _send(request, response, listener, waiting)
         if listener.ended:
             return
+
+
+async def _watch(
+    request: web.Request,
+    response: web.StreamResponse,
+    events: Events,
+    listener: Listener,
+    ticks: Ticks,
+) -> None:
+    clock = asyncio.get_running_loop().time
+    spoke = clock()
+    while not listener.ended:
+        await listener.news(ticks.every)
+        tick = ticks.take()
+        if tick is not None:
+            await _send(request, response, listener, _event(b"tick", msgspec.json.encode(tick)))
+        elif clock() - spoke < events.heartbeat:
+            continue
+        else:
+            await _send(request, response, listener, b": nothing happened\n\n")
+        spoke = clock()
 
 
 async def _send(
@@ -79,9 +115,12 @@ def written(told: Happened | Dropped) -> bytes:
     """Write one event; JSON has no line breaks, which would end its data."""
     match told:
         case Happened():
-            name = b"entry"
+            return _event(b"entry", told.written)
         case Dropped():
-            name = b"dropped"
+            return _event(b"dropped", msgspec.json.encode(told))
         case _:
             assert_never(told)
-    return b"event: %b\ndata: %b\n\n" % (name, msgspec.json.encode(told))
+
+
+def _event(name: bytes, data: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name, data)
