@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from benchmarks import tape
@@ -17,13 +19,14 @@ from benchmarks.process import Failed, NotThere, by_ready_file, environment, pyt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from http.client import HTTPConnection
+    from http.client import HTTPConnection, HTTPResponse
 
     from benchmarks.options import Options
     from benchmarks.process import Served
 
 FREE = ("--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--quiet")
 SESSIONS = 100
+LISTENED = "graphtape, 3 listeners"
 _NOT_YET = frozenset({404, 405})
 
 
@@ -71,6 +74,12 @@ def replaying(options: Options) -> list[Contestant]:
             fields=replayed,
         ),
         Contestant(
+            name=LISTENED,
+            interactions=size,
+            serve=partial(_listened, size),
+            fields=replayed,
+        ),
+        Contestant(
             name="graphtape, --tls",
             interactions=size,
             serve=partial(_over_tls, size),
@@ -105,6 +114,28 @@ def _in_sessions(interactions: int, sessions: Sequence[str]) -> Iterator[Served]
         for session in sessions:
             open_session(served, session, interactions)
         yield served
+
+
+@contextmanager
+def _listened(interactions: int) -> Iterator[Served]:
+    """Let three follow the events, an event every 250 ms each."""
+    with replay(interactions) as served, ExitStack() as stack:
+        for _ in range(3):
+            assert served.control is not None  # noqa: S101 - Graphtape's
+            connection = connect(served.control)
+            stack.callback(connection.close)
+            connection.request("GET", "/events?every=250ms&newest=200")
+            answer = connection.getresponse()
+            if answer.status != 200:  # noqa: PLR2004 - OK
+                raise NotThere(f"GET /events answers {answer.status}: no events every 250 ms yet")
+            threading.Thread(target=_drain, args=(answer,), daemon=True).start()
+        yield served
+
+
+def _drain(answer: HTTPResponse) -> None:
+    with suppress(OSError, HTTPException, ValueError, AttributeError):
+        while answer.read1():
+            pass
 
 
 @contextmanager

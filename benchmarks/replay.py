@@ -7,7 +7,7 @@ import subprocess
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.contestant import bare, middle, replaying
+from benchmarks.contestant import LISTENED, bare, middle, replaying
 from benchmarks.process import Failed, environment, pinned, python
 from benchmarks.rival import rivals
 from benchmarks.table import Figure, Goal
@@ -61,6 +61,14 @@ def _goals(loaded: Sequence[Loaded]) -> Iterator[Goal]:
                 value=value,
                 goal=1.3,
                 more_is_better=False,
+            )
+    for each in loaded:
+        if each.name == LISTENED and each.interactions in ours:
+            yield Goal(
+                part=PART,
+                name="requests/s, 3 who follow the events, beside none",
+                value=each.many.requests / ours[each.interactions].many.requests,
+                goal=0.95,
             )
     if len(ours) > 1:
         short, long = ours[min(ours)], ours[max(ours)]

@@ -28,6 +28,7 @@ _CHUNKED = re.compile(rb"(?im)^transfer-encoding: *chunked")
 _BODYLESS = (b"HTTP/1.1 204", b"HTTP/1.1 304", b"HTTP/1.1 1")
 _DATE = re.compile(rb"(?m)^Date: [^\r\n]*")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SECONDS = re.compile(r"(?:(?<=came back )|(?<=to wait ))[0-9.]+ s")
 _PSEUDONYM = re.compile(r"user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
@@ -111,7 +112,10 @@ def recorded(
         tape=open_cassette(tape).interactions if tape.exists() else (),
         journal=[line(each) for each in outcome.session.journal.entries],
         heard=[line(each) for each in proxy.entries],
-        verdicts=tuple(_PSEUDONYM.sub("SOMEBODY", each) for each in outcome.verdicts.lines()),
+        verdicts=tuple(
+            _SECONDS.sub("SOON", _PSEUDONYM.sub("SOMEBODY", each))
+            for each in outcome.verdicts.lines()
+        ),
         redacted=dict(outcome.redacted),
         dropped=[lasting(each) for each in outcome.dropped],
         named=sorted(proxy.proxy.sessions.default.named),

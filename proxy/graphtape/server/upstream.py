@@ -22,6 +22,7 @@ from graphtape.core.errors import UsageError
 from graphtape.server.connector import GuardedConnector
 from graphtape.server.corporate import CorporateProxies
 from graphtape.server.fault import SentOnceError, proxy_error, translated
+from graphtape.server.header_bytes import keep_header_bytes
 from graphtape.server.plain_read import Read, Way
 from graphtape.server.protocol import MAX_LINE
 from graphtape.server.road import FITS, Road
@@ -57,6 +58,9 @@ class _Everything:
 
     def __contains__(self, _: object) -> bool:
         return True
+
+
+keep_header_bytes()
 
 
 class _Unadorned(ClientRequest):

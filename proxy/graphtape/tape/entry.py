@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
-from graphtape.core.coding import decode
+from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
 from graphtape.core.graph import is_sign_in
 from graphtape.core.message import Headers, Interaction, Request, Response, media_type
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_LATIN = {"text": "iso-8859-1"}
 _REQUEST_FIELDS = ("body", "headers", "method", "uri")
 _SHOWN = 40
 _FORM = "application/x-www-form-urlencoded"
@@ -36,14 +40,23 @@ def read(tree: object, *, where: str) -> Interaction:
     entry = as_mapping(tree, where=where)
     asked = as_mapping(entry.get("request"), where=f"{where}, request")
     answered = as_mapping(entry.get("response"), where=f"{where}, response")
-    return Interaction(
+    interaction = Interaction(
         request=_read_request(asked, where=f"{where}, request"),
         response=_read_response(answered, where=f"{where}, response"),
     )
+    return _texts(interaction, _from_latin) if entry.get("graphtape") == _LATIN else interaction
 
 
 def write(interaction: Interaction) -> dict[str, object]:
-    """Lay an interaction out as vcrpy does; expects a `settled` one."""
+    """Lay an interaction out as vcrpy does; expects a `settled` one.
+
+    YAML can't spell lone surrogates, which stand for bytes that aren't UTF-8, and vcrpy plays no
+    bytes in headers. Where there are any, all texts but the bodies are written as clients without
+    a choice read them, as ISO-8859-1 (RFC 9110 section 5.5), and a key beside them says so.
+    """
+    texts = (text for message in _all_texts(interaction) for text in message)
+    if not all(map(_is_encodable, texts)):
+        return {"graphtape": _LATIN, **write(_texts(interaction, _as_latin))}
     request, response = interaction.request, interaction.response
     return {
         "request": {
@@ -76,14 +89,14 @@ def settled(interaction: Interaction) -> Interaction:
         answered = answered.set("Content-Length", str(len(body)))
     return Interaction(
         request=Request(
-            method=_spelled(request.method),
-            url=_spelled(request.url),
+            method=str(request.method),
+            url=str(request.url),
             headers=_by_name(asked),
             body=sent,
         ),
         response=Response(
             status=response.status,
-            reason=_spelled(response.reason),
+            reason=str(response.reason),
             headers=_by_name(answered),
             body=body,
         ),
@@ -256,7 +269,10 @@ def _without_coding(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
     codings = headers.all("Content-Encoding")
     if not codings:
         return headers, body
-    decoded = decode(body, ", ".join(codings))
+    try:
+        decoded = decode(body, ", ".join(codings))
+    except TooLargeError:
+        decoded = None
     if decoded is not None:
         return headers.without("Content-Encoding"), decoded
     # Recorders that decode leave the header behind; text shows that it was one of them.
@@ -269,7 +285,8 @@ def _by_name(headers: Headers) -> Headers:
     spelled: dict[str, str] = {}
     for name, _ in headers:
         spelled.setdefault(name.lower(), name)
-    named = ((_spelled(spelled[name.lower()]), _spelled(value)) for name, value in headers)
+    # PyYAML refuses subclasses of str, and aiohttp's header names are one.
+    named = ((str(spelled[name.lower()]), str(value)) for name, value in headers)
     return Headers.of(sorted(named, key=lambda pair: pair[0]))
 
 
@@ -280,16 +297,41 @@ def _write_headers(headers: Headers) -> dict[str, list[str]]:
     return fields
 
 
-def _spelled(value: str) -> str:
-    """Return a text that YAML and stock vcrpy can hold.
+def _all_texts(interaction: Interaction) -> Iterator[tuple[str, ...]]:
+    request, response = interaction.request, interaction.response
+    yield request.method, request.url, response.reason
+    yield from request.headers
+    yield from response.headers
 
-    YAML can't spell lone surrogates, and vcrpy plays no bytes here: obs-text is read as
-    ISO-8859-1, as it always was (RFC 9110 section 5.5).
-    """
-    text = str(value)  # PyYAML refuses subclasses, and aiohttp's header names are one
-    if _is_encodable(text):
-        return text
+
+def _texts(interaction: Interaction, change: Callable[[str], str]) -> Interaction:
+    """Change every text of an interaction but its bodies."""
+    request, response = interaction.request, interaction.response
+    return Interaction(
+        request=Request(
+            method=change(request.method),
+            url=change(request.url),
+            headers=Headers.of((change(name), change(value)) for name, value in request.headers),
+            body=request.body,
+        ),
+        response=Response(
+            status=response.status,
+            reason=change(response.reason),
+            headers=Headers.of((change(name), change(value)) for name, value in response.headers),
+            body=response.body,
+        ),
+    )
+
+
+def _as_latin(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _from_latin(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # edited by hand
+        return text
 
 
 def _written(body: bytes) -> str | bytes:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from graphtape.core.coding import decode
+from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import HOP_BY_HOP, Headers, Interaction, Request, Response
 from graphtape.core.origin import CLOUDS
@@ -216,7 +216,10 @@ def _answered(
     # Bytes are to be decoded too, but some recorders keep them as they came.
     fields = _fields(tree.get("headers"), where=f"{where}.headers")
     codings = Headers.of(fields).all("Content-Encoding")
-    decoded = decode(body, ", ".join(codings))
+    try:
+        decoded = decode(body, ", ".join(codings))
+    except TooLargeError:
+        decoded = None
     return body if decoded is None else decoded
 
 

@@ -61,7 +61,7 @@ class Hooks:
             return None
         if not isinstance(asked, type(request)):
             raise TypeError(f"before-record-request returned {type(asked).__name__}, no Request")
-        return from_vcr(asked, answered, where="a hook's result")
+        return from_vcr(asked, answered, where="a hook's result", given=interaction)
 
 
 def _import(key: str, name: str | None) -> Hook | None:

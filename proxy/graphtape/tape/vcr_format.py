@@ -211,13 +211,17 @@ def to_vcr(interaction: Interaction) -> tuple[VcrRequest, dict[str, object]]:
     return VcrRequest._from_dict(asked), answered  # noqa: SLF001 - vcrpy's own way in
 
 
-def from_vcr(request: VcrRequest, response: object, *, where: str) -> Interaction:
-    """Return what a hook made of an interaction.
+def from_vcr(
+    request: VcrRequest, response: object, *, where: str, given: Interaction
+) -> Interaction:
+    """Return what a hook made of an interaction that it was `given`.
 
     Raises:
         CassetteError: It isn't one any more.
     """
-    return entry.read({"request": request._to_dict(), "response": response}, where=where)  # noqa: SLF001 - vcrpy's own way out
+    about = entry.write(entry.settled(given)).get("graphtape")
+    tree = {"graphtape": about, "request": request._to_dict(), "response": response}  # noqa: SLF001 - vcrpy's own way out
+    return entry.read(tree, where=where)
 
 
 def _decoded(data: bytes, *, name: str) -> str:
