@@ -68,7 +68,8 @@ def tell_taped(proxy: Proxy) -> None:
 def _taped(outcome: Outcome, cassette: Path) -> str:
     if outcome.saved is not None:
         held = count(outcome.saved, "interaction")
-        return f"saved {spelled_out(str(cassette))}: {held}, {outcome.recorded} new"
+        said = f"saved {spelled_out(str(cassette))}: {held}, {outcome.recorded} new"
+        return "\n".join((said, *outcome.notes))
     state = "is as it was" if cassette.exists() else "was not written"
     why = ": nothing was recorded" if not outcome.recorded else ""
     return f"{spelled_out(str(cassette))} {state}{why}"

@@ -87,7 +87,8 @@ def command(
     """Print the interactions of CASSETTE, or of a HAR file, as a table.
 
     A `>` marks a write, with which a new stretch of tape begins. `=2` says that the request is that
-    of interaction 2. On a terminal, long paths are cut in the middle and long tables go through
+    of interaction 2, and a `?` that others differ from it only in what was masked: they play in
+    order. On a terminal, long paths are cut in the middle and long tables go through
     $PAGER. Filters may be repeated, or hold several values between commas.
     """
     wanted = _Filter(
@@ -102,6 +103,7 @@ def command(
         name=str(cassette),
         redactor=Redactor(salt=_salt(opened)),
         options=MatchOptions(),
+        alike=opened.metadata.alike if opened.metadata is not None else (),
     )
     shown = [row for row in rows(recording) if wanted.lets_by(row)]
     heading = _heading(cassette, opened, len(shown))

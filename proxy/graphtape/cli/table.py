@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph import short
+from graphtape.core.masked import key_digest
 from graphtape.core.mismatch import spelled_out
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Row:
         write: Whether a new stretch begins with it.
         size: Of the answer's body, in bytes.
         first: Index of the first interaction with the same key, where that is another.
+        masked: Whether other requests differ from it only in what was masked.
         path: As people read it, with its query; control characters spelled out.
     """
 
@@ -39,6 +41,7 @@ class Row:
     status: int
     size: int
     first: int | None
+    masked: bool
     path: str
 
     @property
@@ -50,7 +53,7 @@ class Row:
             self.method,
             str(self.status),
             str(self.size),
-            "" if self.first is None else f"={self.first}",
+            ("" if self.first is None else f"={self.first}") + ("?" if self.masked else ""),
             self.path,
         )
 
@@ -58,8 +61,17 @@ class Row:
 def rows(recording: Recording) -> Iterator[Row]:
     """Make the rows of a tape."""
     first: dict[int, int] = {}
-    for numbers in recording.index.answers.values():
+    index = recording.index
+    for numbers in (*index.answers.values(), *index.variants.values()):
         first |= dict.fromkeys(numbers[1:], numbers[0])
+    for numbers in index.variants.values():
+        first.pop(numbers[0], None)
+    masked = {
+        number
+        for key, numbers in (*index.answers.items(), *index.variants.items())
+        if recording.alike and key_digest(key) in recording.alike
+        for number in numbers
+    }
     writes = set(recording.index.writes)
     for number, interaction in enumerate(recording.interactions):
         yield Row(
@@ -69,6 +81,7 @@ def rows(recording: Recording) -> Iterator[Row]:
             status=interaction.response.status,
             size=len(interaction.response.body),
             first=first.get(number),
+            masked=number in masked,
             path=spelled_out(short(interaction.request.url)),
         )
 

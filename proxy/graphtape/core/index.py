@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from graphtape.core.matching import Key
 
@@ -23,11 +23,13 @@ class BatchedKey:
     Attributes:
         id: In its batch.
         key: As that of the same request asked alone.
+        exact: The key that tells its secrets from others; None where nothing does.
         write: Whether it may change the tenant.
     """
 
     id: str
     key: Key
+    exact: Key | None = None
     write: bool
 
 
@@ -62,6 +64,10 @@ class Index:
         parts: By slot, the parts of batches.
         batches: By the slot of a batch, the slots of its parts.
         lines: By slot, the `answers` of its key; of batches and parts alone.
+        variants: Where requests of one key differ in masks that tell secrets apart, the slots of
+            each by its exact key.
+        varied: The first slots of such keys.
+        lists: By slot of a variant, its variant and all slots of its key.
     """
 
     answers: Mapping[Key, Sequence[int]]
@@ -71,6 +77,14 @@ class Index:
     parts: Mapping[int, BatchedSlot] = field(default_factory=dict)
     batches: Mapping[int, Sequence[int]] = field(default_factory=dict)
     lines: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    variants: Mapping[Key, Sequence[int]] = field(default_factory=dict)
+    varied: frozenset[int] = frozenset()
+    lists: Mapping[int, tuple[Sequence[int], Sequence[int]]] = field(default_factory=dict)
+
+    def find(self, key: Key, exact: Key | None) -> Sequence[int] | None:
+        """Return the slots that answer a request: those of its very secrets, if there are any."""
+        found = self.variants.get(exact) if exact is not None and self.variants else None
+        return self.answers.get(key) if found is None else found
 
     @classmethod
     def of(
@@ -78,6 +92,8 @@ class Index:
         keys: Sequence[Key],
         writes: Sequence[bool],
         parts: Mapping[int, Sequence[BatchedKey]] = MappingProxyType({}),
+        *,
+        exact: Sequence[Key | None] = (),
     ) -> Self:
         """Index a tape.
 
@@ -85,6 +101,7 @@ class Index:
             keys: Of each interaction.
             writes: Whether it writes.
             parts: By the index of a batch, what of it answers one by one too.
+            exact: The exact key of each interaction; empty where none has one.
         """
         slots = [*_slots(keys, parts)]
         answers: dict[Key, list[int]] = {}
@@ -93,8 +110,17 @@ class Index:
         lines = {key: tuple(found) for key, found in answers.items()}
         batched, batches = _batched(slots)
         of_batches = (slot for pair in batches.items() for slot in (pair[0], *pair[1]))
+        keyed = {
+            slot: found
+            for slot, (index, _, part) in enumerate(slots)
+            if (found := _exact(exact, index, part)) is not None
+        }
+        variants, varied, lists = varied_by(keyed, lambda slot: lines[slots[slot][1]])
         return cls(
             answers=lines,
+            variants=variants,
+            varied=varied,
+            lists=lists,
             writes=tuple(
                 slot
                 for slot, (index, _, part) in enumerate(slots)
@@ -106,6 +132,33 @@ class Index:
             batches=batches,
             lines={slot: lines[slots[slot][1]] for slot in of_batches},
         )
+
+
+def varied_by(
+    exact: Mapping[int, Key], line: Callable[[int], Sequence[int]]
+) -> tuple[
+    dict[Key, Sequence[int]], frozenset[int], dict[int, tuple[Sequence[int], Sequence[int]]]
+]:
+    """Return the `variants`, `varied` and `lists` of an index.
+
+    Args:
+        exact: The exact keys of slots, where they have one.
+        line: Returns the slots of a slot's key.
+    """
+    found: dict[Key, list[int]] = {}
+    for slot, key in exact.items():
+        found.setdefault(key, []).append(slot)
+    # Where all of a key have the same secrets, or there is but one, the key says it all.
+    told = {key: slots for key, slots in found.items() if len(slots) < len(line(slots[0]))}
+    variants: dict[Key, Sequence[int]] = {key: tuple(slots) for key, slots in told.items()}
+    lists = {slot: (slots, line(slot)) for slots in variants.values() for slot in slots}
+    return variants, frozenset(whole[0] for _, whole in lists.values()), lists
+
+
+def _exact(exact: Sequence[Key | None], index: int, part: BatchedKey | None) -> Key | None:
+    if part is not None:
+        return part.exact
+    return exact[index] if exact else None
 
 
 def _slots(

@@ -6,6 +6,9 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from graphtape.core.masked import IN_ORDER
+from graphtape.core.position import aside
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,6 +36,7 @@ class Replay:
         index: Of the interaction on its own tape, from 0; `hit.part` names the part of a batch.
         how: In its turn, again, or from outside its stretch.
         bend: What a scenario makes of it.
+        by_order: Whether it may be the answer to a request that differs in what was masked.
     """
 
     answer: Response
@@ -41,6 +45,12 @@ class Replay:
     deck: Deck
     hit: Hit
     bend: Bend | None = None
+    by_order: bool = False
+
+    @property
+    def note(self) -> str:
+        """Say where it came from, unless it was in its turn and its own."""
+        return "; ".join(filter(None, (aside(self.how), IN_ORDER if self.by_order else "")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

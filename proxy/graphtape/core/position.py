@@ -114,8 +114,9 @@ class Player:
 
     __slots__ = ("_freed", "_index", "_order", "_passed", "_played", "_reserved", "_stretch")
 
-    _passed: dict[int, int]  # first slot of a key: how many of its answers were looked at
-    _freed: dict[int, list[int]]  # first slot of a key: a heap of its released answers
+    # By the first slot of a list and its length: a key's own, or that of a variant.
+    _passed: dict[tuple[int, int], int]  # how many of its answers were looked at
+    _freed: dict[tuple[int, int], list[int]]  # a heap of its released answers
     _reserved: set[int]
     _played: set[int]
     _stretch: Stretch
@@ -148,7 +149,9 @@ class Player:
         """Return where the tape stands, to find answers one after another before any goes out."""
         return self._stretch.ahead()
 
-    def find(self, key: Key, *, write: bool, ahead: Stretch | None = None) -> Hit | Miss:
+    def find(
+        self, key: Key, *, write: bool, ahead: Stretch | None = None, exact: Key | None = None
+    ) -> Hit | Miss:
         """Find the answer to a request.
 
         A write's answer is reserved, in request order a read's too: two at the same time get
@@ -159,8 +162,9 @@ class Player:
             write: Whether it may change the tenant.
             ahead: Where the tape is to stand for it, in place of where it does; moves on as if
                 the answer had played.
+            exact: Its key with what tells its secrets from others; preferred where recorded.
         """
-        answers = self._index.answers.get(key)
+        answers = self._index.find(key, exact)
         if answers is None:
             return Miss(reason=NotRecorded())
         stretch = self._stretch if ahead is None else ahead
@@ -183,7 +187,7 @@ class Player:
 
     def _next_free(self, answers: Sequence[int]) -> int | None:
         """Return the first answer that is still to be had; each is passed over but once."""
-        name = answers[0]
+        name = (answers[0], len(answers))
         freed = self._freed.get(name, [])
         while freed:
             if self._free(slot := heappop(freed)):
@@ -301,7 +305,8 @@ class Player:
             self._free_again(part.batch, self._index.lines[part.batch])
 
     def _free_again(self, slot: int, answers: Sequence[int]) -> None:
-        heappush(self._freed.setdefault(answers[0], []), slot)
+        for each in self._index.lists.get(slot, (answers,)):
+            heappush(self._freed.setdefault((each[0], len(each)), []), slot)
 
     def played_slots(self) -> frozenset[int]:
         """Return the slots whose answers went out whole, so far."""

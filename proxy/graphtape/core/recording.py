@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Self
 from graphtape.core.batch import recorded_parts
 from graphtape.core.echo import echoed
 from graphtape.core.index import BatchedKey, Index
-from graphtape.core.matching import key_of, writes
+from graphtape.core.masked import key_digest, keys_of
+from graphtape.core.matching import writes
 from graphtape.core.message import Interaction
 from graphtape.core.origin import off_graph_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from graphtape.core.batch import Part
     from graphtape.core.matching import Key, MatchOptions
@@ -29,12 +30,14 @@ class Asked:
     Attributes:
         request: As the client sent it.
         key: What it is found by.
+        exact: What tells its secrets from others, too; None where nothing does.
         write: Whether it may change the tenant.
         sent: Pseudonym to identity as the client sent it, so that it gets its own back.
     """
 
     request: Request
     key: Key
+    exact: Key | None
     write: bool
     sent: Mapping[str, str]
 
@@ -45,12 +48,14 @@ class Keyed:
 
     Attributes:
         key: That of its redacted request.
+        exact: As in `Asked`.
         write: Whether it may change the tenant.
         parts: Of a batch, what is found one by one too.
         origin: The host off Graph it went to, in canonical form.
     """
 
     key: Key
+    exact: Key | None
     write: bool
     parts: tuple[BatchedKey, ...]
     origin: str | None
@@ -73,19 +78,19 @@ class Keyed:
             options: What takes part in matching.
         """
         asked = interaction.request
+        key, exact = keys_of(redactor.request(asked).request, options)
         return cls(
-            key=key_of(redactor.request(asked).request, options),
+            key=key,
+            exact=exact,
             write=writes(asked, options),
-            parts=tuple(
-                BatchedKey(
-                    id=part.id,
-                    key=key_of(redactor.request(part.request).request, options),
-                    write=writes(part.request, options),
-                )
-                for part, _ in parts
-            ),
+            parts=tuple(_batched(part, redactor=redactor, options=options) for part, _ in parts),
             origin=off_graph_origin(asked.url),
         )
+
+
+def _batched(part: Part, *, redactor: Redactor, options: MatchOptions) -> BatchedKey:
+    key, exact = keys_of(redactor.request(part.request).request, options)
+    return BatchedKey(id=part.id, key=key, exact=exact, write=writes(part.request, options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,7 @@ class Recording:
         origins: The hosts off Graph that requests on it went to, in canonical form.
         redactor: With this cassette's salt; keys are made from the redacted form of both sides.
         options: What takes part in matching.
+        alike: Keys, by `key_digest`, of recorded requests that differ only in what was masked.
     """
 
     name: str
@@ -113,6 +119,7 @@ class Recording:
     origins: frozenset[str]
     redactor: Redactor
     options: MatchOptions
+    alike: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -123,6 +130,7 @@ class Recording:
         upstream: str | None = None,
         redactor: Redactor,
         options: MatchOptions,
+        alike: Iterable[str] = (),
     ) -> Self:
         """Index interactions."""
         batches = [recorded_parts(each) for each in interactions]
@@ -131,9 +139,10 @@ class Recording:
             for each, pairs in zip(interactions, batches, strict=True)
         ]
         keys, writing = [each.key for each in keyed], [each.write for each in keyed]
-        index = Index.of(keys, writing)
+        exact = [each.exact for each in keyed]
+        index = Index.of(keys, writing, exact=exact)
         batched = {number: each.parts for number, each in enumerate(keyed) if each.parts}
-        playable = Index.of(keys, writing, batched) if batched else index
+        playable = Index.of(keys, writing, batched, exact=exact) if batched else index
         of_batches = (as_asked_alone(*pair) for pairs in batches for pair in pairs)
         return cls(
             name=name,
@@ -145,17 +154,35 @@ class Recording:
             origins=frozenset(each.origin for each in keyed if each.origin is not None),
             redactor=redactor,
             options=options,
+            alike=frozenset(alike),
         )
 
     def ask(self, request: Request) -> Asked:
         """Return what a request as the client sent it is found by."""
         redacted = self.redactor.request(request)
+        key, exact = keys_of(redacted.request, self.options)
         return Asked(
             request=request,
-            key=key_of(redacted.request, self.options),
+            key=key,
+            exact=exact,
             write=writes(request, self.options),
             sent=redacted.sent,
         )
+
+    def by_order(self, asked: Asked, hit: Hit) -> bool:
+        """Tell whether an answer may be that of a request which differs in what was masked."""
+        if asked.exact is not None:
+            if self.alike and key_digest(asked.exact) in self.alike:
+                return True
+            if asked.exact in self.playable.variants:
+                return False
+        return self.told_apart(asked.key, hit.answers)
+
+    def told_apart(self, key: Key, answers: Sequence[int]) -> bool:
+        """Tell whether what answers a key was asked with different secrets."""
+        if answers[0] in self.playable.varied:
+            return True
+        return bool(self.alike) and key_digest(key) in self.alike
 
     def answer(self, hit: Hit, asked: Asked) -> Response:
         """Return a recorded answer, with what the client itself sent as it sent it.

@@ -220,7 +220,7 @@ class Session:
             recording = deck.recording
             asked = recording.ask(request)
             stretch = ahead[number] if ahead is not None else None
-            found = deck.player.find(asked.key, write=asked.write, ahead=stretch)
+            found = deck.player.find(asked.key, write=asked.write, ahead=stretch, exact=asked.exact)
             match found:
                 case Hit():
                     replay = Replay(
@@ -229,6 +229,7 @@ class Session:
                         how=found.how,
                         deck=deck,
                         hit=found,
+                        by_order=recording.by_order(asked, found),
                     )
                     if found.how is How.NEXT:
                         return replay

@@ -24,7 +24,8 @@ class Stretch:
     position: int | None
     _low: int  # from here
     _high: int  # up to, not including, here
-    _cursors: MutableMapping[int, int]  # first slot of a key: its last slot played in here
+    # By the first slot of a list of answers and its length: the last slot played in here.
+    _cursors: MutableMapping[tuple[int, int], int]
 
     def __init__(self, index: Index) -> None:
         """Begin before the first write."""
@@ -48,13 +49,13 @@ class Stretch:
 
     def cursor(self, answers: Sequence[int]) -> int | None:
         """Return the last slot of a key that played in here."""
-        return self._cursors.get(answers[0])
+        return self._cursors.get((answers[0], len(answers)))
 
     def note(self, slot: int, answers: Sequence[int]) -> None:
         """Say that a read played."""
         # Else it was taken from outside, or a write has moved on while it was on its way.
         if self._low <= slot < self._high:
-            name = answers[0]
+            name = (answers[0], len(answers))
             self._cursors[name] = max(slot, self._cursors.get(name, slot))
 
     def move(self, write: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.errors import UpstreamError
 from graphtape.core.graph import last_segment
 from graphtape.core.message import Headers, Request
+from graphtape.core.redaction.secrets import MASK
 from graphtape.core.signin import NotSignIn, course
 from graphtape.server.known_field import KnownFields
 from graphtape.tape.record import spelled
@@ -82,6 +83,8 @@ class Desk:
         if way is None or not isinstance(where, NotSignIn):
             return None
         clean, changes = self.recorder.redactor.location(url)
+        if any(change.after == MASK for change in changes):
+            return None  # what was masked is to be told from other requests'
         target = Target(
             url=url,
             way=way,

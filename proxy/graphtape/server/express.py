@@ -313,9 +313,13 @@ class Express:
             asked = recording.ask(request)
             if asked.sent or asked.write or recording.options.at(request).ignore_body:
                 return None
+            if asked.exact is not None:
+                return None
             key = asked.key
         answers = recording.playable.answers.get(key)
         if answers is None or last_segment(url) == "$batch":  # in its answers there are waits
+            return None
+        if recording.told_apart(key, answers):
             return None
         kinds: tuple[Kind, ...] | None = ()
         usual = simple and path.startswith("/v1.0/") and not path.lower().startswith(_JUDGED)

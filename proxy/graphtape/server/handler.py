@@ -12,6 +12,7 @@ from graphtape.core.batch import joined
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.link import shown
+from graphtape.core.masked import IN_ORDER
 from graphtape.core.message import Headers, Request, is_preflight
 from graphtape.core.plan import (
     Assemble,
@@ -22,7 +23,6 @@ from graphtape.core.plan import (
     Refuse,
     Replay,
 )
-from graphtape.core.position import aside
 from graphtape.core.scenario import Answer
 from graphtape.server.answer import Outgoing, Sent, break_off, respond
 from graphtape.server.cors import leave
@@ -221,7 +221,7 @@ async def _replay(visit: Visit, plan: Replay, cue: Cue | None, *, signs_in: bool
     delivery = Delivery.of(plan.bend)
     whole = False
     try:
-        note = aside(plan.how)
+        note = plan.note
         last_byte = await visit.answer(
             response,
             Source.REPLAYED,
@@ -252,6 +252,7 @@ async def _assemble(visit: Visit, plan: Assemble, cue: Cue | None) -> Sent:
     """Answer a batch part by part; it counts as missed where one part is."""
     play = visit.session.play
     response, missed = _assembled(visit, plan)
+    orders = [IN_ORDER] if any(each.by_order for each in plan.replays) else []
     answer = response if plan.bend is None else plan.bend.apply(response).response
     bent = play.bend(answer, to=visit.request, cue=cue)
     response = refreshed(bent, visit.request, visit.gate.timing)
@@ -262,7 +263,7 @@ async def _assemble(visit: Visit, plan: Assemble, cue: Cue | None) -> Sent:
     whole = False
     try:
         last_byte = await visit.answer(
-            response, source, index=plan.index, note="\n".join(missed), delivery=delivery
+            response, source, index=plan.index, note="\n".join(missed or orders), delivery=delivery
         )
         whole = not last_byte.gone
     finally:

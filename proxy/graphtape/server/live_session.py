@@ -150,5 +150,6 @@ class LiveSession:
             recorder.fail(f"{exc}; {where}")
         outcome.recorded = recorder.recorded
         outcome.dropped = recorder.dropped
+        outcome.notes = recorder.notes
         outcome.failures = recorder.failures
         outcome.redacted = recorder.redacted

@@ -253,6 +253,7 @@ class Opener:
             upstream=metadata.upstream if metadata is not None else None,
             redactor=self._redactor(self._salt(path, metadata, mode)),
             options=self._options,
+            alike=metadata.alike if metadata is not None else (),
         )
         return Loaded(recording=recording, metadata=metadata, edited=cassette.edited)
 

@@ -53,6 +53,7 @@ class Outcome:
         path: The cassette it recorded into; None where it recorded into none.
         failures: What else went wrong; the run is no success.
         redacted: How many secrets and identities were replaced.
+        notes: What is to be known of what was saved.
     """
 
     session: Session
@@ -64,6 +65,7 @@ class Outcome:
     dropped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     redacted: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def report_of(

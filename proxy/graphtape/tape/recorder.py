@@ -15,6 +15,7 @@ from graphtape.core.plan import Mode
 from graphtape.tape.digest import digest, fingerprint
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.lock import locked
+from graphtape.tape.masked_alike import MaskedAlike
 from graphtape.tape.part import Part, set_aside
 from graphtape.tape.record import Header
 from graphtape.tape.recovery import UnreadablePartError, recover
@@ -102,6 +103,7 @@ class Recorder:
         dropped: Why interactions were left off the tape, a line each.
         variables: Kept beside the interactions, by name; an existing cassette's too.
         failures: What went wrong besides, a line each; the run isn't a success.
+        notes: What is to be known of what was saved, a line each.
     """
 
     path: Path
@@ -115,8 +117,10 @@ class Recorder:
     dropped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     _part: Part | None = None
     _opened: bytes | None = None
+    _masked: MaskedAlike = field(default_factory=MaskedAlike)
     _aside: asyncio.Lock = field(default_factory=asyncio.Lock)
     _arrived: int = 0
     _open: list[int] = field(default_factory=list)
@@ -196,7 +200,7 @@ class Recorder:
         """
         raw = Interaction(request=request, response=response)
         try:
-            clean = await self._cleaned(raw)
+            clean, masked = await self._cleaned(raw)
         except Exception as exc:  # noqa: BLE001 - the user's hooks and every body there is
             # Its text may quote what was to be redacted: the type alone is told.
             return self.lose(
@@ -221,6 +225,7 @@ class Recorder:
                 request.method, request.url, f"it couldn't be redacted ({type(exc).__name__})"
             )
         bisect.insort(self._kept, place)
+        self._masked.add(place, clean.request, masked)
         if self.fsync:
             await asyncio.to_thread(self._sync)
         return ""
@@ -248,7 +253,7 @@ class Recorder:
         bisect.insort(self._kept, place)
         return ""
 
-    async def _cleaned(self, raw: Interaction) -> Interaction | None:
+    async def _cleaned(self, raw: Interaction) -> tuple[Interaction | None, tuple[str, ...]]:
         """Redact: a large body in a thread, so that nobody else waits for it."""
         if len(raw.request.body) + len(raw.response.body) <= _LARGE:
             return self._clean(raw, self.redactor)
@@ -256,14 +261,15 @@ class Recorder:
         async with self._aside:
             return await asyncio.to_thread(self._clean, raw, self.aside)
 
-    def _clean(self, raw: Interaction, redactor: Redactor) -> Interaction | None:
+    def _clean(
+        self, raw: Interaction, redactor: Redactor
+    ) -> tuple[Interaction | None, tuple[str, ...]]:
         taken = self.hooks.apply(raw)
         if taken is None:
-            return None
-        return Interaction(
-            request=redactor.request(taken.request).request,
-            response=redactor.response(taken.response, url=taken.request.url),
-        )
+            return None, ()
+        asked = redactor.request(taken.request)
+        answered = redactor.response(taken.response, url=taken.request.url)
+        return Interaction(request=asked.request, response=answered), asked.masked
 
     def set_variable(self, name: str, value: str) -> None:
         """Keep a value that a test made up, cleaned of secrets, to be handed back at replay."""
@@ -361,7 +367,7 @@ class Recorder:
             )
         new = Cassette(
             interactions=(*self.existing, *recovered),
-            metadata=replace(self.metadata, variables=self.variables),
+            metadata=replace(self.metadata, variables=self.variables, alike=self._alike()),
             other_metadata=self.old.other_metadata if self.old is not None else {},
         )
         if self.mode is Mode.ALL and self.old is not None:
@@ -383,6 +389,19 @@ class Recorder:
                 f"whole is kept as {aside}"
             )
         return len(new.interactions) if path == self.path else None
+
+    def _alike(self) -> tuple[str, ...]:
+        """Name the keys of requests that differ only in what was masked; tell which they are."""
+        known = self.old.metadata.alike if self.old and self.old.metadata else ()
+        groups = self._masked.groups()
+        for places in groups.values():
+            numbers = [len(self.existing) + bisect.bisect_left(self._kept, n) for n in places]
+            listed = ", ".join(map(str, numbers[:-1]))
+            self.notes.append(
+                f"interactions {listed} and {numbers[-1]} differ only in what was masked: they "
+                "play in order"
+            )
+        return tuple(sorted({*(known if self.existing else ()), *groups}))
 
     def _restore(self, part: Part) -> None:
         """See that the append file is where its name says.

@@ -65,6 +65,7 @@ class Metadata:
         digest: Of all of them, see `digest`; `dump` computes it.
         salt: For pseudonyms, or empty where it isn't kept in the cassette.
         variables: Values a test made up while recording, by name, for it to use at replay.
+        alike: Keys, by `core.masked.key_digest`, of requests that differ only in what was masked.
     """
 
     format: int = METADATA_FORMAT
@@ -75,6 +76,7 @@ class Metadata:
     digest: str = ""
     salt: str = ""
     variables: dict[str, str] = field(default_factory=dict)
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +186,7 @@ def dump(
     if metadata is not None:
         counted = replace(metadata, interactions=len(written), digest=digest(written))
         about["graphtape"] = {
-            key: value for key, value in asdict(counted).items() if value not in ("", {})
+            key: value for key, value in asdict(counted).items() if value not in ("", {}, ())
         }
     top: dict[str, object] = {"interactions": [entry.write(each) for each in written]}
     if about:
@@ -323,8 +325,15 @@ def _read_metadata(tree: object, *, where: str) -> tuple[Metadata | None, dict[s
                 ours.get("variables", {}), where=f"{inside}.variables"
             ).items()
         },
+        alike=_texts(ours.get("alike", ()), where=f"{inside}.alike"),
     )
     return metadata, others
+
+
+def _texts(found: object, *, where: str) -> tuple[str, ...]:
+    if not isinstance(found, list | tuple):
+        entry.refuse(where, found, "a list")
+    return tuple(entry.as_text(each, where=where) for each in found)
 
 
 class _Dumper(SafeDumper):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 
@@ -69,9 +70,29 @@ def test_a_token_answered_stays_one_that_clients_can_look_into() -> None:
     assert json.loads(base64.urlsafe_b64decode(payload + "==")) == {"redacted": True}
 
 
-def test_a_secret_sent_is_the_same_mask_whatever_it_was() -> None:
-    masks = {ask(json.dumps({"ownerAccessToken": value})) for value in (JWT, "opaque", "REDACTED")}
-    assert masks == {'{"ownerAccessToken": "REDACTED"}'}
+@pytest.mark.parametrize(
+    "value",
+    ["opaque", "REDACTED", "Summer2026!", "correct horse battery staple", "CorrectHorseBattery"],
+)
+def test_a_secret_that_can_be_guessed_is_the_same_mask_whatever_it_was(value: str) -> None:
+    assert ask(json.dumps({"ownerAccessToken": value})) == '{"ownerAccessToken": "REDACTED"}'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        JWT,
+        "not-real-Xk29fQ0zLw8vR4tYb7Nm3Hs6",
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "9f86d081884c7d659a2feaa0c55ad015",
+    ],
+)
+def test_a_secret_that_can_not_be_guessed_gets_a_mask_of_its_own(value: str) -> None:
+    masked = json.loads(ask(json.dumps({"ownerAccessToken": value})))["ownerAccessToken"]
+    assert re.fullmatch("REDACTED[0-9a-f]{20}", masked)
+    assert ask(json.dumps({"ownerAccessToken": masked})) == json.dumps({"ownerAccessToken": masked})
+    other = json.loads(ask(json.dumps({"ownerAccessToken": value[:-1] + "4"})))
+    assert other["ownerAccessToken"] != masked
 
 
 @pytest.mark.parametrize(

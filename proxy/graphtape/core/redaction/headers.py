@@ -31,7 +31,7 @@ def placed(sweep: Sweep, place: Place, value: str) -> str:  # noqa: PLR0911 - on
         case Place.SCHEME:
             return _schemed(sweep, value)
         case Place.SECRET:
-            return sweep.mask(Rule.SECRET, value)
+            return sweep.mask(Rule.SECRET, value, keyed=False)
         case Place.COOKIE:
             return "; ".join(_cookie(sweep, pair) for pair in value.split("; "))
         case Place.SET_COOKIE:

@@ -152,6 +152,10 @@ class Pseudonyms:
         """Replace a secret that must stay told apart from others: of a URL that is followed."""
         return f"REDACTED{self._digest('fake', secret, 8).hex()}"
 
+    def keyed(self, secret: str) -> str:
+        """Replace a secret that nobody can guess by a mask that tells it from others."""
+        return f"REDACTED{self._digest('secret', secret, 10).hex()}"
+
     def _remember(self, kind: str, value: str) -> str:
         known = self._known.get((kind, value))
         if known is not None:

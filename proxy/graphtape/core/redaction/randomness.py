@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from base64 import b64decode
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from graphtape.core.json_text import NotJsonError, scalars
 from graphtape.core.json_text import text as unquoted
 from graphtape.core.redaction import percent, secrets, urls
+from graphtape.core.redaction.identities import GUID
 from graphtape.core.redaction.vocabulary import Place, folded
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHORTEST, _LONGEST = 32, 4096
 _SHORTEST_KEY = 16  # of a vendor's
+_LEAST_BITS = 64
 _LEAST_ENTROPY = 4.0  # bits a character; English words run together have about 3.9
 _RANDOM = re.compile(r"[A-Za-z0-9+/_=.~-]+")
 _HEX = re.compile(r"[0-9A-Fa-f:-]+")
@@ -74,6 +74,7 @@ _BASE64_LINES = re.compile(
 _BOUNDARY_LINE = re.compile(r"^--[^\r\n]*+", re.MULTILINE)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}+://[^\s\"'<>]*+")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_.~-]++=*+")
+GUID_TEXT = re.compile(GUID)
 _FORM = re.compile(r"[\w.$%+\[\]-]{1,128}=[^\s]*+\Z")
 _DEPTH = 2
 
@@ -195,7 +196,7 @@ def _is_random(rules: Rules, value: str) -> bool:
         return False
     if not urls.is_opaque(value) or _HEX.fullmatch(value) or not _RANDOM.fullmatch(value):
         return False
-    if value.startswith(_FILE) or _entropy(value) < _LEAST_ENTROPY:
+    if value.startswith(_FILE) or secrets.entropy(value) < _LEAST_ENTROPY:
         return False
     return not _is_coded_text(value)
 
@@ -208,7 +209,15 @@ def _is_coded_text(value: str) -> bool:
         return False
 
 
-def _entropy(value: str) -> float:
-    """Return Shannon's entropy in bits a character."""
-    size = len(value)
-    return -sum(n / size * math.log2(n / size) for n in Counter(value).values())
+def is_unguessable(value: str) -> bool:
+    """Tell whether a value has at least 64 bits that no list of words helps with."""
+    if secrets.is_vendor_key(value) or secrets.is_jwt(value):
+        return True
+    if GUID_TEXT.fullmatch(value) is not None:
+        return True
+    sample = value[:_LONGEST]
+    return (
+        urls.is_opaque(sample)
+        and len(sample) * secrets.entropy(sample) >= _LEAST_BITS
+        and not _is_coded_text(sample)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote as percent_encoded
@@ -17,6 +17,8 @@ from graphtape.core.redaction.identities import GUID, Pseudonyms
 from graphtape.core.redaction.opaque import OpaqueBody
 from graphtape.core.redaction.places import rules_of
 from graphtape.core.redaction.policy import Policy
+from graphtape.core.redaction.randomness import is_unguessable
+from graphtape.core.redaction.secrets import MASK
 from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep, settled
 from graphtape.core.redaction.text import text as free_text
 from graphtape.core.redaction.vocabulary import PERSONAL, SECRET_ANSWERS
@@ -47,10 +49,12 @@ class RedactedRequest:
     Attributes:
         request: Secrets masked, identities replaced.
         sent: Pseudonym to identity as the client wrote it, decoded; for `Redactor.restore`.
+        masked: Secrets of URL and body that no mask tells apart. Never to be kept.
     """
 
     request: Request
     sent: Mapping[str, str]
+    masked: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Redactor:
@@ -95,11 +99,14 @@ class Redactor:
     def request(self, request: Request) -> RedactedRequest:
         """Redact a request."""
         sweep = self._sweep(answer=False)
+        url = self._url(sweep, request.url)
+        body = self._body(sweep, request.body, _type(request.headers))
+        masked = tuple(each.before for each in sweep.changes if each.after == MASK)
         redacted = Request(
             method=request.method,
-            url=self._url(sweep, request.url),
+            url=url,
             headers=self._headers(sweep, request.headers),
-            body=self._body(sweep, request.body, _type(request.headers)),
+            body=body,
         )
         if not sweep.changes:
             return RedactedRequest(request=redacted, sent=_NOTHING)
@@ -108,7 +115,7 @@ class Redactor:
         for change in sweep.changes:
             if change.rule in IDENTITY_RULES:
                 sent.setdefault(change.after, change.before)
-        return RedactedRequest(request=redacted, sent=sent)
+        return RedactedRequest(request=redacted, sent=sent, masked=masked)
 
     def response(self, response: Response, *, url: str) -> Response:
         """Redact an answer.
@@ -214,7 +221,13 @@ class Redactor:
 
     def _sweep(self, *, answer: bool) -> Sweep:
         harmless = self._harmless[answer]
-        return Sweep(self._rules, self._names, answer=answer, harmless=harmless)
+        return Sweep(
+            self._rules,
+            self._names,
+            answer=answer,
+            harmless=harmless,
+            unguessable=is_unguessable,
+        )
 
     def _url(self, sweep: Sweep, url: str) -> str:
         known = self._urls.get(url)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +17,11 @@ FAKE_JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.eyJyZWRhY3RlZCI6dHJ1ZX0.REDACTED
 
 FAKE_KEY = "-----BEGIN PRIVATE KEY-----REDACTED-----END PRIVATE KEY-----"
 
-_MASKED = re.compile(r"\W{0,8}REDACTED(?:[0-9a-f]{16})?\W{0,8}(?:REDACTED\W{0,8}){0,16}")
+_MASKED = re.compile(
+    r"\W{0,8}REDACTED(?:[0-9a-f]{16}|[0-9a-f]{20})?\W{0,8}(?:REDACTED\W{0,8}){0,16}"
+)
 _FAKE = re.compile(r"REDACTED[0-9a-f]{16}")
+_KEYED = re.compile(r"REDACTED[0-9a-f]{20}(?![0-9a-f])")
 # Possessive throughout: what a run of letters has failed on once, it would fail on at each start.
 _RUN = re.compile(r"eyJ[A-Za-z0-9_-]*+")
 _REST = re.compile(r"\.[A-Za-z0-9_-]{6,}+(?:\.[A-Za-z0-9_-]*+){0,3}")
@@ -52,6 +57,22 @@ def masked(value: str) -> bool:
 def is_fake(value: str) -> bool:
     """Tell whether a value is one that `Pseudonyms.fake` made."""
     return _FAKE.fullmatch(value) is not None
+
+
+def is_keyed(value: str) -> bool:
+    """Tell whether a value is one that `Pseudonyms.keyed` made."""
+    return _KEYED.fullmatch(value) is not None
+
+
+def unkeyed(text: str) -> str:
+    """Put the mask that tells nothing where a keyed one stands."""
+    return _KEYED.sub(MASK, text) if MASK in text else text
+
+
+def entropy(value: str) -> float:
+    """Return Shannon's entropy in bits a character."""
+    size = len(value)
+    return -sum(n / size * math.log2(n / size) for n in Counter(value).values())
 
 
 def is_jwt(value: str) -> bool:

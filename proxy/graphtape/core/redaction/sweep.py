@@ -76,16 +76,20 @@ class Sweep:
     """What one message is redacted with, and what was changed in it so far.
 
     Attributes:
-        answer: Whether it is a response. In a request a secret's place always gets the same
-            mask, so that any two match; in a response a token keeps a token's form.
+        answer: Whether it is a response. In a request a secret's place always gets a mask, so
+            that any two match; in a response a token keeps a token's form.
         place: Of the value at hand; kept by who walks the message, for `changes`.
         action: Of a response: the last segment of what was asked, lower case.
+        unguessable: Tells whether a secret is too random to be guessed.
         harmless: Texts in which nothing was found before, in messages of this kind.
         prose: Whether the text at hand is a person's to read (a log line) and may quote
             any URL.
     """
 
-    __slots__ = ("action", "answer", "changes", "harmless", "names", "place", "prose", "rules")
+    __slots__ = (
+        *("action", "answer", "changes", "harmless", "names", "place", "prose", "rules"),
+        "unguessable",
+    )
 
     def __init__(
         self,
@@ -94,11 +98,13 @@ class Sweep:
         *,
         answer: bool,
         harmless: set[str] | None = None,
+        unguessable: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.rules = rules
         self.names = names
         self.answer = answer
         self.harmless = set() if harmless is None else harmless
+        self.unguessable = unguessable
         self.action = ""
         self.prose = False
         self.place: Path = ()
@@ -110,8 +116,14 @@ class Sweep:
             self.changes.append(Change(self.place, rule, before, after))
         return after
 
-    def mask(self, rule: Rule, secret: str) -> str:
-        """Replace a secret."""
+    def mask(self, rule: Rule, secret: str, *, keyed: bool = True) -> str:
+        """Replace a secret.
+
+        Args:
+            rule: Why.
+            secret: Decoded.
+            keyed: Whether it may tell one request from another: nobody can guess it then.
+        """
         if not secret or secret in self.rules.allowed_values:
             return secret
         if self.answer:
@@ -119,6 +131,11 @@ class Sweep:
                 return secret
             if secrets.is_jwt(secret):
                 return self.note(rule, secret, secrets.FAKE_JWT)
+        elif keyed and rule is Rule.SECRET:
+            if secrets.is_keyed(secret):
+                return secret
+            if self.unguessable(secret):
+                return self.note(rule, secret, self.names.keyed(secret))
         return self.note(rule, secret, secrets.MASK)
 
     def fake(self, secret: str) -> str:

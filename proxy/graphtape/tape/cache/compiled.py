@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 import msgspec
 
 from graphtape.core.batch import recorded_parts
-from graphtape.core.index import BatchedSlot, Index
+from graphtape.core.index import BatchedSlot, Index, varied_by
 from graphtape.core.message import Interaction
 from graphtape.core.recording import Recording, as_asked_alone
 from graphtape.tape.cache.packing import pack_key, unpack_interaction, unpack_key
@@ -69,6 +69,7 @@ class Head(msgspec.Struct, frozen=True):
         playable: Over the parts of batches too; None where there are none.
         interactions: By slot of `playable`, the index of its interaction, in 4 bytes.
         parts: In the order of their slots.
+        exact: The packed exact keys of slots of `playable`, or else of `index`, that have one.
         size: Of the buffer, in bytes.
     """
 
@@ -84,6 +85,7 @@ class Head(msgspec.Struct, frozen=True):
     playable: Lines | None
     interactions: bytes
     parts: list[Part]
+    exact: list[tuple[int, bytes]]
     size: int
 
 
@@ -110,10 +112,13 @@ class Compiled:
         head = self.head
         numbers = {key: number for number, key in enumerate(head.keys)}
         interactions = Tape(self.buffer, memoryview(head.offsets).cast("Q"))
-        index = playable = _index(head.index, numbers)
-        if head.playable is not None:
+        exact = {slot: unpack_key(packed) for slot, packed in head.exact}
+        if head.playable is None:
+            index = playable = _index(head.index, numbers, exact)
+        else:
             by_slot = memoryview(head.interactions).cast("I")
-            playable = _index(head.playable, numbers, by_slot, head.parts)
+            index = _index(head.index, numbers, {})
+            playable = _index(head.playable, numbers, exact, by_slot, head.parts)
         return Recording(
             name=name,
             upstream=head.metadata.upstream if head.metadata is not None else None,
@@ -124,12 +129,14 @@ class Compiled:
             origins=frozenset(head.origins),
             redactor=redactor,
             options=options,
+            alike=frozenset(head.metadata.alike if head.metadata is not None else ()),
         )
 
 
 def _index(
     lines: Lines,
     numbers: dict[bytes, int],
+    exact: Mapping[int, Key],
     interactions: Sequence[int] | None = None,
     parts: Sequence[Part] = (),
 ) -> Index:
@@ -138,8 +145,16 @@ def _index(
     )
     keys = memoryview(lines.keys).cast("I")
     writes = memoryview(lines.writes).cast("I")
+    variants, varied, lists = varied_by(exact, lambda slot: answers.line(keys[slot]))
     if interactions is None:
-        return Index(answers=answers, writes=writes, size=len(keys))
+        return Index(
+            answers=answers,
+            writes=writes,
+            size=len(keys),
+            variants=variants,
+            varied=varied,
+            lists=lists,
+        )
     batches: dict[int, list[int]] = {}
     for part in parts:
         batches.setdefault(part.batch, []).append(part.slot)
@@ -154,6 +169,9 @@ def _index(
         },
         batches=batches,
         lines={slot: answers.line(keys[slot]) for slot in of_batches},
+        variants=variants,
+        varied=varied,
+        lists=lists,
     )
 
 

@@ -85,6 +85,7 @@ class Compiler:
             playable=_lines(listing.slots, listing.barriers, keys) if parts else None,
             interactions=listing.interactions.tobytes() if parts else b"",
             parts=parts,
+            exact=listing.exact,
             size=len(buffer),
         )
         return Compiled(head=head, buffer=buffer)
@@ -102,6 +103,7 @@ class _Listing:
         barriers: The slots of `writes`.
         parts: Of batches.
         origins: Off Graph.
+        exact: Of slots whose key looks through a mask, the exact one, packed.
     """
 
     def __init__(self) -> None:
@@ -113,22 +115,25 @@ class _Listing:
         self.barriers = array("I")
         self.parts: list[Part] = []
         self.origins: set[str] = set()
+        self.exact: list[tuple[int, bytes]] = []
 
     def add(self, number: int, keyed: Keyed) -> None:
         """List an interaction, and what of it answers one by one."""
         batch = len(self.slots)
-        self.whole.append(self._slot(number, keyed.key))
+        self.whole.append(self._slot(number, keyed.key, keyed.exact))
         if keyed.write:
             self.writes.append(number)
             self.barriers.append(batch)
         for part in keyed.parts:
             slot = len(self.slots)
-            self._slot(number, part.key)
+            self._slot(number, part.key, part.exact)
             self.parts.append(Part(slot=slot, id=part.id, batch=batch, write=part.write))
         if keyed.origin is not None:
             self.origins.add(keyed.origin)
 
-    def _slot(self, number: int, key: Key) -> int:
+    def _slot(self, number: int, key: Key, exact: Key | None) -> int:
+        if exact is not None:
+            self.exact.append((len(self.slots), pack_key(exact)))
         known = self.numbers.setdefault(pack_key(key), len(self.numbers))
         self.slots.append(known)
         self.interactions.append(number)
