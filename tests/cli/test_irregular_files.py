@@ -149,3 +149,12 @@ def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
     ran = graphtape("scan", tmp_path, cwd=tmp_path)
     assert ran.returncode == 2
     assert "a.yaml: can't be read (it is a named pipe, not a regular file)" in ran.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_an_append_file_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tape.yaml.part")
+    done = graphtape("record", "tape.yaml", "--upstream", "sandbox", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "tape.yaml.part: can't be read (it is a named pipe" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from graphtape import files
 from graphtape.tape import entry
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def digest(interactions: Iterable[Interaction]) -> str:
 def fingerprint(path: Path) -> bytes | None:
     """Fingerprint a file's bytes; None where there is no file that can be read."""
     try:
+        files.check(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:

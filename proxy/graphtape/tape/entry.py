@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
 from graphtape.core.graph import is_sign_in
+from graphtape.core.link import shown
 from graphtape.core.message import Headers, Interaction, Request, Response, media_type
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _read_request(tree: dict[object, object], *, where: str) -> Request:
             )
     url = as_text(tree.get("uri"), where=f"{where}.uri")
     if "://" not in url:
-        refuse(f"{where}.uri", url, "an absolute URL")
+        refuse(f"{where}.uri", shown(url), "an absolute URL")
     headers = _read_headers(tree.get("headers"), where=f"{where}.headers")
     form = media_type(headers) == _FORM or is_sign_in(url)
     body = _read_request_body(tree.get("body"), form=form, where=f"{where}.body")

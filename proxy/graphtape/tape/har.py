@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
+from graphtape.core.link import shown
 from graphtape.core.message import HOP_BY_HOP, Headers, Interaction, Request, Response
 from graphtape.core.origin import CLOUDS
 from graphtape.tape import entry
@@ -147,7 +148,7 @@ def _request(tree: dict[object, object], *, where: str) -> Request:
     url = entry.as_text(tree.get("url"), where=f"{where}.url")
     found = _URL.match(url)
     if found is None:
-        entry.refuse(f"{where}.url", url, "an absolute URL")
+        entry.refuse(f"{where}.url", shown(url), "an absolute URL")
     if found[1].lower() not in {"http", "https"} or not found[2] or method == "CONNECT":
         raise _LeftOutError("it is no call over HTTP")
     body, media = _posted(tree, method=method, where=where)

@@ -26,6 +26,7 @@ from graphtape.tape.record import (
     unpack_header,
     unpack_variable,
 )
+from graphtape.tape.store import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -138,9 +139,11 @@ def recover(path: Path) -> Recovered | None:
         What it holds, or None: there is no file, or the run was killed before its first record.
 
     Raises:
+        NotAFileError: It is no regular file.
         UnreadablePartError: Its first record is damaged.
         CassetteError: It isn't an append file of this version, or can't be read.
     """
+    check_file(path)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
