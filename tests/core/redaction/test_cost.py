@@ -32,6 +32,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
+def took(work: Callable[[], object]) -> float:
+    """Return the least time of a few rounds."""
+    return min(seconds(lambda: [work() for _ in range(100)]) for _ in range(5))
+
+
 def filled(unit: str, size: int) -> str:
     return (unit * (size // len(unit) + 1))[:size]
 
@@ -46,19 +51,25 @@ def test_a_hostile_body_takes_linear_time(unit: str, form: str) -> None:
             lambda: Redactor(salt="s").response(Response(status=200, body=body), url=GRAPH)
         )
 
-    whole = took(MEBIBYTE)
-    assert whole < 20
-    if whole > 0.3:  # below that the clock of a busy machine says nothing
-        assert whole < 6 * took(MEBIBYTE // 2)
+    # A busy machine may disturb one measurement, but not each of them.
+    assert any(took(MEBIBYTE) < max(0.3, 6 * took(MEBIBYTE // 2)) for _ in range(3))
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_hostile_url_and_log_line_take_linear_time(unit: str) -> None:
-    text = filled(unit, MEBIBYTE // 4)
-    redactor = Redactor(salt="s")
-    assert seconds(lambda: redactor.text(f"GET https://x.example/{text}")) < 15
-    assert seconds(lambda: redactor.url(f"https://x.example/{text}")) < 15
-    assert seconds(lambda: redactor.url(f"{GRAPH}?$filter={text}")) < 15
+@pytest.mark.parametrize("place", ["log", "foreign", "query"])
+def test_a_hostile_url_and_log_line_take_linear_time(unit: str, place: str) -> None:
+    def took(size: int) -> float:
+        text, redactor = filled(unit, size), Redactor(salt="s")
+        match place:
+            case "log":
+                return seconds(lambda: redactor.text(f"GET https://x.example/{text}"))
+            case "foreign":
+                return seconds(lambda: redactor.url(f"https://x.example/{text}"))
+            case _:
+                return seconds(lambda: redactor.url(f"{GRAPH}?$filter={text}"))
+
+    size = MEBIBYTE // 4
+    assert any(took(size) < max(0.3, 6 * took(size // 2)) for _ in range(3))
 
 
 def test_an_answer_with_nothing_to_hide_is_let_by_untouched_and_fast() -> None:
@@ -68,24 +79,24 @@ def test_an_answer_with_nothing_to_hide_is_let_by_untouched_and_fast() -> None:
     ]
     body = json.dumps({"@odata.context": f"{GRAPH}#groups", "value": entities}).encode()
     redactor, answer = Redactor(salt="s"), Response(status=200, body=body)
-    rounds = 200
-    took = min(
-        seconds(lambda: [redactor.response(answer, url=GRAPH) for _ in range(rounds)])
-        for _ in range(5)
-    )
     assert redactor.response(answer, url=GRAPH).body is body
-    assert took / rounds < 300e-6  # measured: about 25e-6
+    hidden = Response(status=200, body=body.replace(b"All devices", b"jane@acme.test "))
+    assert any(
+        took(lambda: redactor.response(answer, url=GRAPH))
+        < took(lambda: redactor.response(hidden, url=GRAPH))
+        for _ in range(3)
+    )
 
 
 def test_a_request_seen_before_costs_next_to_nothing() -> None:
     redactor = Redactor(salt="s")
     request = Request(method="GET", url=f"{GRAPH}/jane%40acme.test?$select=id")
-    rounds = 500
     redactor.request(request)
-    took = min(
-        seconds(lambda: [redactor.request(request) for _ in range(rounds)]) for _ in range(5)
+    assert any(
+        5 * took(lambda: redactor.request(request))
+        < took(lambda: Redactor(salt="s").request(request))
+        for _ in range(3)
     )
-    assert took / rounds < 100e-6  # measured: about 4e-6
 
 
 def test_what_is_remembered_stays_bounded() -> None:
