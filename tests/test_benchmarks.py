@@ -76,6 +76,7 @@ def test_replay_is_measured_beside_the_bare_handler(tmp_path: Path) -> None:
         "requests/s, 3 interactions, beside the bare handler",
         "p50 of one connection, 3 interactions, beside the bare handler",
         "p99 of one connection, 3 interactions, beside the bare handler",
+        "requests/s, 3 who follow the events, beside none",
     ]
     assert "requests/s" in done.stdout
     assert ">= 2 (floor 1.2)" in done.stdout
