@@ -150,7 +150,9 @@ def test_the_sdist_holds_nothing_that_was_made_here(built: Built) -> None:
 
 def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
     with tarfile.open(built.sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+        for member in archive:  # Python 3.11.2 knows no filter yet
+            assert not member.name.startswith(("/", ".."))
+        archive.extractall(tmp_path)  # noqa: S202 - built here
     (project,) = tmp_path.iterdir()
     again = contents(build(project, "wheel", tmp_path / "dist"))
     assert again == built.in_wheel()

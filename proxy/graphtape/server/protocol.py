@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,8 @@ class Connection(HalfClosing):
         await super().shutdown(timeout)
         if transport is not None and secured:
             await asyncio.sleep(0)  # our goodbye goes out
-            transport.abort()
+            with suppress(AttributeError):  # in Python 3.11.2, of a connection that is gone
+                transport.abort()
 
     def handle_error(
         self,
