@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SECRET_STEMS = (
     *(b"secret", b"pass", b"pwd", b"auth", b"assertion", b"cred", b"client", b"key", b"code"),
     *(b"token", b"cookie", b"sig", b"sas", b'url"', b"connectionstr", b"eyj", b"earer ", b"mii"),
-    *(b'headers"', b'"body"', b"\\", b'pin"', b"pin=", b"psk"),
+    *(b'headers"', b'"body"', b"\\", b'pin"', b"pin=", b"psk", b'"k"', b'"d"'),
     *(b"%4", b"%5", b"%6", b"%7", b"%2d"),  # letters: `pass%77ord=` is a form's `password=`
 )
 _IDENTITY_STEMS = (
@@ -46,7 +46,7 @@ class Gate:
     def __init__(self, rules: Rules) -> None:
         self._always = bool(rules.patterns or rules.personal)
         self._identities = rules.identities
-        own = _own(rules)
+        own = (*_own(rules), *_stemless())
         self._stems = _shortest(
             (*_SECRET_STEMS, *(_IDENTITY_STEMS if rules.identities else ()), *own)
         )
@@ -63,11 +63,13 @@ class Gate:
             return False
         if self._remembers and len(body) <= _SMALL and self._is_dull(body):
             return True
+        if _RECOVERY_KEY.search(body) is not None:
+            return False
         low = body.lower()
         bare = low.translate(None, b"_-")
         if not any(map(bare.__contains__, self._stems)):
             return True
-        return self._sure.search(bare) is None and _RECOVERY_KEY.search(low) is None
+        return self._sure.search(bare) is None
 
     def _is_dull(self, body: bytes) -> bool:
         """Tell that no stem is in a body, by those of its pieces alone that are new.
@@ -79,8 +81,9 @@ class Gate:
         pieces -= self._dull
         if not pieces:
             return True
-        bare = (b'"%b"' % b'"'.join(pieces)).lower().translate(None, b"_-")
-        if any(map(bare.__contains__, self._stems)):
+        new = b'"%b"' % b'"'.join(pieces)
+        bare = new.lower().translate(None, b"_-")
+        if any(map(bare.__contains__, self._stems)) or _RECOVERY_KEY.search(new) is not None:
             return False
         if len(self._dull) >= _REMEMBERED:
             self._dull.clear()
@@ -92,6 +95,16 @@ def _shortest(stems: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Leave out what holds another one, and can't be there without it."""
     return tuple(
         stem for stem in dict.fromkeys(stems) if not any(o in stem for o in stems if o != stem)
+    )
+
+
+def _stemless() -> tuple[bytes, ...]:
+    """List the names of secrets that hold none of the stems."""
+    names = {*vocabulary.SECRET_FIELDS, *vocabulary.LINK_FIELDS, *vocabulary.TYPED_SECRETS}
+    return tuple(
+        name.encode()
+        for name in sorted(names)
+        if not any(stem in f'"{name}"'.encode() for stem in _SECRET_STEMS)
     )
 
 
@@ -117,7 +130,7 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
     )
     marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%]", b"code="]
     marks += [b"eyj", b"earer ", b"cookie", b"authorization", b"private", b'headers"', b'"body"']
-    marks += [b"mii..[aqgw]iba"]
+    marks += [b"mii..[aqgw]iba", b'"k"', b'"d"', *map(str.encode, vocabulary.TYPED_SECRETS)]
     marks += [b"contentdisposition"]  # multipart: blank lines stand between name and value
     # They hide what a name would show.
     marks += [rb"\\/", rb"\\u00[2-7]", b"%3d", b"%[4-7][0-9a-f]", b"%2d"]

@@ -11,34 +11,23 @@ from graphtape.core.json_text import NotJsonError, quote, scalars, splice
 from graphtape.core.json_text import text as unquoted
 from graphtape.core.redaction import bodies, headers, shapes, urls
 from graphtape.core.redaction.identities import is_domain
+from graphtape.core.redaction.neighbours import told_by_neighbours
 from graphtape.core.redaction.sweep import Rule, settled
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.vocabulary import (
-    NEIGHBOURS,
-    SECRET_ANSWERS,
     Place,
-    folded,
 )
 
 if TYPE_CHECKING:
     from graphtape.core.json_text import Scalar
-    from graphtape.core.redaction.places import Path, Rules
+    from graphtape.core.redaction.places import Path
     from graphtape.core.redaction.sweep import Sweep
 
 # A value no rule knows by its shape: it is passed over unread.
-_DULL = re.compile(rb'"(?:[\w:-]{0,64}|(?![Bb]earer )[\w ]{0,64})"')
+_DULL = re.compile(rb'"(?:(?![0-9]{6}-[0-9]{6}-)[\w:-]{0,64}|(?![Bb]earer )[\w ]{0,64})"')
 _LITERALS = frozenset({b"true", b"false", b"null"})
 _KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
 _SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
-_ENTITY = re.compile(r"#(organization|domains)\b", re.IGNORECASE)
-_NEIGHBOUR = re.compile(
-    rb'"(?:key|name|app_?config_?key)"\s{0,8}:\s{0,8}"[^"]{0,128}'
-    rb"(?:secret|password|passcode|passphrase|token|key|authorization|cookie|auth|principal"
-    rb'|credential)"|"secret_?reference_?value_?id"\s{0,8}:\s{0,8}"',
-    re.IGNORECASE,
-)
-_VALUES = frozenset(NEIGHBOURS.values())
-_BESIDE = _VALUES | NEIGHBOURS.keys()
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
 _STRING_DEPTH = 2
 _BATCH = ("requests", "responses")
@@ -60,7 +49,7 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
     edits: list[tuple[int, int, bytes]] = []
     rules = sweep.rules
     try:
-        told = _told_by_neighbours(raw, rules, answer=sweep.action)
+        told = told_by_neighbours(raw, rules, answer=sweep.action)
         for scalar in scalars(raw):
             place = told.get(scalar.start) or rules.field(scalar.path)
             dull = place is Place.PLAIN and _DULL.fullmatch(raw, scalar.start, scalar.end)
@@ -170,51 +159,3 @@ def _keys(sweep: Sweep, raw: bytes) -> bytes:
         return b'"' + new.encode("utf-8", "surrogateescape") + b'"'
 
     return _KEY_WITH_MAIL.sub(replace, raw)
-
-
-def _told_by_neighbours(raw: bytes, rules: Rules, *, answer: str) -> dict[int, Place]:
-    """Find the values whose place shows by a field beside or around them, by where they start."""
-    if not _may_tell(raw, rules, answer=answer):
-        return {}
-    told: dict[int, Place] = {}
-    contexts: dict[Path, Place] = {}
-    named: dict[tuple[Path, str], Place] = {}
-    values: dict[tuple[Path, str], int] = {}
-    for scalar in scalars(raw):
-        path = scalar.path
-        last = path[-1] if path and scalar.string else None
-        if last == "@odata.context":
-            contexts[path[:-1]] = _entity(unquoted(raw, scalar))
-        elif last == "id":
-            around = path[:-3] if path[-3:-2] == ("value",) else path[:-1]
-            told[scalar.start] = contexts.get(around, Place.PLAIN)
-        elif isinstance(last, str) and (key := folded(last)) in _BESIDE:
-            if key in _VALUES and rules.field(path) is not Place.ALLOWED:
-                values[path[:-1], key] = scalar.start
-            elif key in NEIGHBOURS:
-                place = rules.neighbour(key, unquoted(raw, scalar))
-                if place is not Place.PLAIN:
-                    named[path[:-1], NEIGHBOURS[key]] = place
-    if answer in SECRET_ANSWERS:
-        named[(), "value"] = Place.SECRET
-    told.update((values[each], place) for each, place in named.items() if each in values)
-    return {start: place for start, place in told.items() if place is not Place.PLAIN}
-
-
-def _may_tell(raw: bytes, rules: Rules, *, answer: str) -> bool:
-    """Tell whether a second way through a body is worth it."""
-    return (
-        b"#organization" in raw
-        or b"#domains" in raw
-        or answer in SECRET_ANSWERS
-        or bool(rules.policy.headers)
-        or _NEIGHBOUR.search(raw) is not None
-    )
-
-
-def _entity(context: str) -> Place:
-    """Say what the ids of a collection are, by its metadata's name."""
-    entity = _ENTITY.search(context)
-    if entity is None:
-        return Place.PLAIN
-    return Place.TENANT if entity[1].lower() == "organization" else Place.DOMAIN

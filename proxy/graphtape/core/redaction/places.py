@@ -37,6 +37,7 @@ _NAMED_BY_PARENT = {
 }
 _SECRET_HEADERS = frozenset(name for name in SECRET_FIELDS if name.startswith("x"))
 _HEADER_MAPS = frozenset({"headers", "httpheaders"})  # a $batch part's
+_SEPARATOR = re.compile(r"[/.:\\]")
 _REMEMBERED = 4096  # the keys of a hostile body must not pile up
 
 
@@ -103,7 +104,8 @@ class Rules:
 
     def neighbour(self, field: str, name: str) -> Place:
         """Say what a name that is the value of a folded `field` says of the value beside it."""
-        key = field if field in SECRET_NEIGHBOURS else folded(name)
+        key = field if field in SECRET_NEIGHBOURS else folded(_SEPARATOR.split(name)[-1])
+        key = key.replace(" ", "")
         if key in self._allowed or key in self._allowed_headers:
             return Place.ALLOWED
         if key in SECRET_NEIGHBOURS or key in self._headers or key.endswith(SECRET_ENDINGS):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from graphtape.core.redaction.graph_names import NAMES, Kind
+
 
 class Place(enum.StrEnum):
     """What a name says about its value."""
@@ -34,6 +36,8 @@ def folded(name: str) -> str:
 
 
 SECRET_FIELDS = frozenset(
+    folded(name) for name, kind in NAMES.items() if kind is Kind.SECRET
+) | frozenset(
     {
         "accesskey",
         "accountkey",
@@ -125,6 +129,10 @@ SECRET_ANSWERS = frozenset(
         "getomasettingplaintextvalue",
         "acquireaccesstoken",
         "getrecoverykey",
+        "creategoogleplaywebtoken",
+        "generateapikey",
+        "generatekey",
+        "getencryptionkey",
     }
 )
 """Actions and functions, lower case, whose answer's `value` is the secret."""
@@ -142,13 +150,52 @@ SECRET_NEIGHBOURS = frozenset(
 """Folded values of `key` and `name` that make the `value` beside them a secret
 (synchronization secrets), with those that end as `SECRET_ENDINGS`."""
 
-NEIGHBOURS = {
-    "key": "value",
-    "name": "value",
-    "appconfigkey": "appconfigkeyvalue",  # managed app configuration
-    "secretreferencevalueid": "value",  # of an encrypted OMA setting
+NAME_FIELDS = frozenset(
+    {
+        "appconfigkey",  # managed app configuration
+        "displayname",
+        "fieldid",
+        "id",
+        "key",
+        "keyname",
+        "name",
+        "omauri",
+        "parametername",
+        "propertyname",
+        "secretreferencevalueid",  # of an encrypted OMA setting
+        "settingdefinitionid",
+        "settingname",
+        "variable",
+        "variablename",
+    }
+)
+"""Folded fields that may say what a value beside them is."""
+
+VALUE_FIELDS = frozenset(
+    {
+        "appconfigkeyvalue",
+        "currentvalue",
+        "fieldvalue",
+        "keyvalue",
+        "settingvalue",
+        "stringvalue",
+        "textvalue",
+        "value",
+        "valuestring",
+        "valuetext",
+    }
+)
+"""Folded fields that hold it."""
+
+TYPED_SECRETS = {
+    "devicemanagementconfigurationsecretsettingvalue": frozenset({"value"}),
+    "bitlockerrecoverykey": frozenset({"key"}),
 }
-"""Folded fields that say what a value is, and the field beside that holds it."""
+"""Fields that are secret in one type: by the end of `@odata.type`, folded."""
+
+JWK_MARKS = frozenset({"kty", "use"})
+JWK_SECRETS = frozenset({"d", "dp", "dq", "k", "oth", "p", "q", "qi"})
+"""Private parameters of a JSON Web Key (RFC 7518 sections 6.2.2, 6.3.2 and 6.4)."""
 
 HEADERS = {
     "authorization": Place.SCHEME,
@@ -198,8 +245,8 @@ def credentials_header(key: str) -> Place:
 
 
 LINK_FIELDS = frozenset(
-    {"uploadurl", "monitorurl", "azurestorageuri", "sasuri", "azurestorageuristring"}
-)
+    folded(name) for name, kind in NAMES.items() if kind is Kind.LINK
+) | frozenset({"monitorurl", "azurestorageuri", "sasuri", "azurestorageuristring"})
 TENANT_FIELDS = frozenset({"tid", "sktid", "utid", "tenant", "xtenant", "realm"})
 TENANT_ENDINGS = ("tenantid", "tenantids", "organizationid", "organizationids")
 DOMAIN_FIELDS = frozenset(
