@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from graphtape.core import coding
 from graphtape.core.json_text import NotJsonError
 from graphtape.core.redaction import json_bodies, percent, shapes
-from graphtape.core.redaction.gate import UTF16_SAMPLE
+from graphtape.core.redaction.gate import UTF16_SAMPLE, shows
 from graphtape.core.redaction.sweep import Rule, settled
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.urls import tenant
@@ -50,13 +50,12 @@ _YAML_LINE = re.compile(
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _PRINTABLE = re.compile(rb"[\t\n\r -~]{8,}+")
-# What `shapes.credentials` finds holds one of these, lower case, or begins as a recovery key.
+# What `shapes.credentials` finds holds one of these, lower case, or shows by itself.
 _BINARY_STEMS = (
     *(b"token", b"secret", b"pass", b"pwd", b"key", b"assertion", b"state", b"credentials"),
     *(b"sig", b"tempauth", b"authorization", b"cookie", b"eyj", b"earer "),
     *(b"private", b"mii", b"mig", b"mhcc"),
 )
-_RECOVERY_KEY = re.compile(rb"[0-9]{6}-[0-9]{6}-")
 _DEPTH = 4
 
 
@@ -151,8 +150,9 @@ def _form(sweep: Sweep, raw: bytes) -> bytes:
         sweep.place = (*base, known)
         decoded = percent.decode(value, plus=True)
         new = _field(sweep, known, decoded)
+        clean = text(sweep, known)
         pieces += (
-            name,
+            name if clean == known else percent.encode(clean, like=name, plus=True),
             equals,
             value if new == decoded else percent.encode(new, like=value, plus=True),
             "&",
@@ -289,7 +289,7 @@ def binary(sweep: Sweep, raw: bytes) -> bytes:
     everybody else, since no other thread runs while it searches.
     """
     low = raw.lower()
-    if not any(map(low.__contains__, _BINARY_STEMS)) and _RECOVERY_KEY.search(low) is None:
+    if not any(map(low.__contains__, _BINARY_STEMS)) and not shows(raw):
         return raw
     return _PRINTABLE.sub(
         lambda run: shapes.credentials(sweep, run[0].decode("ascii")).encode("latin-1"), raw

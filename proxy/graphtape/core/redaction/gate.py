@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import vocabulary
+from graphtape.core.redaction import provider_keys, vocabulary
 from graphtape.core.redaction.identities import DOCUMENTATION_DOMAINS
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ UTF16_SAMPLE = 256
 _SMALL = 64 * 1024
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 64
-_RECOVERY_KEY = re.compile(rb"[0-9]{6}-[0-9]{6}-[0-9]{6}-")
+_SHORTEST_SHOWN = 20  # of what `shows` looks for
+_AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_RECOVERY_KEY = b"000000-000000-000000-"
 
 
 class Gate:
@@ -63,7 +65,7 @@ class Gate:
             return False
         if self._remembers and len(body) <= _SMALL and self._is_dull(body):
             return True
-        if _RECOVERY_KEY.search(body) is not None:
+        if shows(body):
             return False
         low = body.lower()
         bare = low.translate(None, b"_-")
@@ -83,12 +85,19 @@ class Gate:
             return True
         new = b'"%b"' % b'"'.join(pieces)
         bare = new.lower().translate(None, b"_-")
-        if any(map(bare.__contains__, self._stems)) or _RECOVERY_KEY.search(new) is not None:
+        if any(map(bare.__contains__, self._stems)):
+            return False
+        if shows(b'"'.join([piece for piece in pieces if len(piece) >= _SHORTEST_SHOWN])):
             return False
         if len(self._dull) >= _REMEMBERED:
             self._dull.clear()
         self._dull.update(piece for piece in pieces if len(piece) <= _LONGEST_REMEMBERED)
         return True
+
+
+def shows(raw: bytes) -> bool:
+    """Tell whether there may be what no name tells: a recovery key, or that of a provider."""
+    return _RECOVERY_KEY in raw.translate(_AS_ZERO) or provider_keys.may_hold(raw)
 
 
 def _shortest(stems: tuple[bytes, ...]) -> tuple[bytes, ...]:

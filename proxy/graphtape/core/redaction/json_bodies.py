@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.json_text import NotJsonError, quote, scalars, splice
 from graphtape.core.json_text import text as unquoted
-from graphtape.core.redaction import bodies, headers, shapes, urls
+from graphtape.core.redaction import bodies, headers, provider_keys, shapes, urls
 from graphtape.core.redaction.identities import is_domain
 from graphtape.core.redaction.neighbours import told_by_neighbours
 from graphtape.core.redaction.sweep import Rule, settled
@@ -46,6 +46,8 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
         NotJsonError: `raw` isn't JSON.
     """
     noted, base = len(sweep.changes), sweep.place
+    keys = provider_keys.may_hold(raw) or b"\\u00" in raw
+    outer, sweep.no_provider_keys = sweep.no_provider_keys, not keys
     edits: list[tuple[int, int, bytes]] = []
     rules = sweep.rules
     try:
@@ -53,7 +55,7 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
         for scalar in scalars(raw):
             place = told.get(scalar.start) or rules.field(scalar.path)
             dull = place is Place.PLAIN and _DULL.fullmatch(raw, scalar.start, scalar.end)
-            if dull and not rules.patterns and scalar.path[-1:] != ("body",):
+            if dull and not keys and not rules.patterns and scalar.path[-1:] != ("body",):
                 continue
             sweep.place = base + scalar.path
             new = _scalar(sweep, raw, scalar, place, depth)
@@ -64,6 +66,7 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
         raise
     finally:
         sweep.place = base
+        sweep.no_provider_keys = outer
     return _keys(sweep, splice(raw, edits))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.json_text import NotJsonError, scalars
 from graphtape.core.json_text import text as unquoted
-from graphtape.core.redaction import percent, secrets, urls
+from graphtape.core.redaction import percent, provider_keys, secrets, urls
 from graphtape.core.redaction.identities import GUID
 from graphtape.core.redaction.vocabulary import Place, folded
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Found = tuple[Path, str]
 
 _SHORTEST, _LONGEST = 32, 4096
-_SHORTEST_KEY = 16  # of a vendor's
 _LEAST_BITS = 64
 _LEAST_ENTROPY = 4.0  # bits a character; English words run together have about 3.9
 _RANDOM = re.compile(r"[A-Za-z0-9+/_=.~-]+")
@@ -88,14 +87,9 @@ def random_values(rules: Rules, interaction: Interaction) -> Iterator[Found]:
 
 
 def _in_url(rules: Rules, url: str) -> Iterator[Found]:
-    address, _, query = url.partition("?")
-    place: Path = ("request", "url")
-    for segment in address.split("/"):
-        # Most of a path is ids, which look as random as any token: only vendors' own shapes.
-        value = percent.decode(segment, plus=False)
-        if secrets.is_vendor_key(value) and value not in rules.allowed_values:
-            yield (*place, "path"), value
-    yield from _in_pairs(rules, (*place, "query"), query.partition("#")[0], depth=0, query=True)
+    """Look into the query. A path has ids, which look as random as any token."""
+    query = url.partition("?")[2].partition("#")[0]
+    yield from _in_pairs(rules, ("request", "url", "query"), query, depth=0, query=True)
 
 
 def _in_message(rules: Rules, side: str, fields: Headers, body: bytes) -> Iterator[Found]:
@@ -114,17 +108,8 @@ def _in_message(rules: Rules, side: str, fields: Headers, body: bytes) -> Iterat
             return
         if _FORM.match(text) is not None:
             yield from _in_pairs(rules, place, text, depth=0, query=False)
-        elif text.lstrip()[:1] == "<":
-            yield from _in_markup(rules, place, text)
-        else:
+        elif text.lstrip()[:1] != "<":  # pages are full of nonces and digests of their scripts
             yield from _in_text(rules, place, text, depth=0)
-
-
-def _in_markup(rules: Rules, place: Path, text: str) -> Iterator[Found]:
-    """Look for vendors' keys alone: pages are full of nonces and digests of their scripts."""
-    for token in _TOKEN.finditer(text):
-        if secrets.is_vendor_key(token[0]) and token[0] not in rules.allowed_values:
-            yield place, token[0]
 
 
 def _in_pairs(rules: Rules, place: Path, pairs: str, *, depth: int, query: bool) -> Iterator[Found]:
@@ -139,7 +124,7 @@ def _in_pairs(rules: Rules, place: Path, pairs: str, *, depth: int, query: bool)
 
 def _in_json(rules: Rules, place: Path, raw: bytes, *, depth: int) -> Iterator[Found]:
     for scalar in scalars(raw):
-        if not scalar.string or scalar.end - scalar.start - 2 < _SHORTEST_KEY:
+        if not scalar.string or scalar.end - scalar.start - 2 < _SHORTEST:
             continue
         if rules.field(scalar.path) is not Place.PLAIN or _is_safe(scalar.path):
             continue
@@ -175,7 +160,7 @@ def _in_text(rules: Rules, place: Path, text: str, *, depth: int) -> Iterator[Fo
                 yield from _in_pairs(rules, place, query, depth=depth + 1, query=True)
         text = _ADDRESS.sub(" ", text)
     for token in _TOKEN.finditer(text):
-        if token.end() - token.start() >= _SHORTEST_KEY and _is_random(rules, token[0]):
+        if token.end() - token.start() >= _SHORTEST and _is_random(rules, token[0]):
             yield place, token[0]
 
 
@@ -186,8 +171,6 @@ def _is_safe(path: Path) -> bool:
 
 
 def _is_random(rules: Rules, value: str) -> bool:
-    if value not in rules.allowed_values and secrets.is_vendor_key(value):
-        return True
     if (
         value in rules.allowed_values
         or not _SHORTEST <= len(value) <= _LONGEST
@@ -211,7 +194,7 @@ def _is_coded_text(value: str) -> bool:
 
 def is_unguessable(value: str) -> bool:
     """Tell whether a value has at least 64 bits that no list of words helps with."""
-    if secrets.is_vendor_key(value) or secrets.is_jwt(value):
+    if provider_keys.is_key(value) or secrets.is_jwt(value):
         return True
     if GUID_TEXT.fullmatch(value) is not None:
         return True

@@ -37,17 +37,6 @@ _DER_KEY = re.compile(
     r"[A-Za-z0-9+/]{40,}+={0,2}"
 )
 
-# GitHub's, Amazon's and Slack's own shapes.
-_VENDOR_KEY = re.compile(
-    r"gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255}|(?:AKIA|ASIA)[A-Z2-7]{16}"
-    r"|xox[abeoprs]-[A-Za-z0-9-]{10,255}"
-)
-
-
-def is_vendor_key(value: str) -> bool:
-    """Tell whether a value is a key in a shape that a vendor gave its keys."""
-    return _VENDOR_KEY.fullmatch(value) is not None
-
 
 def masked(value: str) -> bool:
     """Tell whether nothing of a secret is left in a value."""

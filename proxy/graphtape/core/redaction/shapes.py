@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import percent, secrets
+from graphtape.core.redaction import percent, provider_keys, secrets
 from graphtape.core.redaction.identities import GUID, is_domain, mail_domain
 from graphtape.core.redaction.sweep import Rule
 from graphtape.core.redaction.vocabulary import (
@@ -105,7 +105,8 @@ def plain(sweep: Sweep, text: str) -> str:
     rules = sweep.rules
     if text in rules.allowed_values:
         return text
-    if _HINT.search(text) is not None:
+    keys = not sweep.no_provider_keys and provider_keys.hinted(text)
+    if keys or _HINT.search(text) is not None:
         text = credentials(sweep, text)
         if rules.identities:
             text = _people(sweep, text)
@@ -121,6 +122,8 @@ def plain(sweep: Sweep, text: str) -> str:
 def credentials(sweep: Sweep, text: str) -> str:
     """Mask tokens, keys and values whose name says secret."""
     text = secrets.replace_keys(text, lambda key: _key(sweep, key))
+    if not sweep.no_provider_keys:
+        text = provider_keys.replaced(text, lambda key: sweep.mask(Rule.SECRET, key))
     if "eyJ" in text:
         text = secrets.replace_jwts(
             text, lambda jwt: _shaped(sweep, Rule.JWT, jwt, secrets.FAKE_JWT)

@@ -82,13 +82,14 @@ class Sweep:
         action: Of a response: the last segment of what was asked, lower case.
         unguessable: Tells whether a secret is too random to be guessed.
         harmless: Texts in which nothing was found before, in messages of this kind.
+        no_provider_keys: Whether the body at hand holds no key in the shape of a provider.
         prose: Whether the text at hand is a person's to read (a log line) and may quote
             any URL.
     """
 
     __slots__ = (
         *("action", "answer", "changes", "harmless", "names", "place", "prose", "rules"),
-        "unguessable",
+        *("no_provider_keys", "unguessable"),
     )
 
     def __init__(
@@ -106,6 +107,7 @@ class Sweep:
         self.harmless = set() if harmless is None else harmless
         self.unguessable = unguessable
         self.action = ""
+        self.no_provider_keys = False
         self.prose = False
         self.place: Path = ()
         self.changes: list[Change] = []
