@@ -179,6 +179,7 @@ class Settings(
         scenario: Presets by name, or files.
         fail_on: Verdicts on the client that make a run fail.
         keep_identities: Leave mail addresses, tenant ids and domains as they are.
+        keep_opaque: Record what can't be looked into, such as damaged gzip.
         fsync: Make each record durable against power loss before its answer's last byte.
         matching: The `[matching]` table.
         redaction: The `[redaction]` table.
@@ -218,6 +219,7 @@ class Settings(
     scenario: tuple[str, ...] = ()
     fail_on: tuple[Kind, ...] = ()
     keep_identities: bool = False
+    keep_opaque: bool = False
     fsync: bool = False
     matching: Matching = Matching()
     redaction: Redaction = Redaction()

@@ -106,3 +106,32 @@ def test_an_answer_counts_as_what_would_be_on_tape(
     (kept,) = open_cassette(tape).interactions
     assert kept.response.body == LESS
     assert "Content-Encoding" not in kept.response.headers
+
+
+@pytest.mark.parametrize("side", ["request", "answer"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_cannot_be_opened_passes_and_is_left_off_the_tape(
+    tmp_path: Path, *, side: str, kept: bool
+) -> None:
+    broken = gzip.compress(b'{"password": "Fake-Canary-1"}', mtime=0)[:-9]
+    sent, answered = (broken, b"{}") if side == "request" else (b"{}", broken)
+
+    def answer(_: bytes) -> bytes:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/x\r\nContent-Length: {len(answered)}"
+        return head.encode() + b"\r\n\r\n" + answered
+
+    tape = tmp_path / "t.yaml"
+    with (
+        RawServer(answer=answer) as graph,
+        recording(tape, upstream=graph.url, keep_opaque=kept) as proxy,
+    ):
+        for method in ("POST", "GET"):
+            data = sent if method == "POST" else None
+            got = requests.request(method, f"{proxy.url}/v1.0/x", data=data, timeout=30)
+            assert got.content == answered
+    missing = [] if kept else [0] if side == "request" else [0, 1]
+    kept_ones = open_cassette(tape).interactions if tape.exists() else ()
+    assert len(kept_ones) == 2 - len(missing)
+    for number in missing:
+        assert "--keep-opaque" in proxy.entries[number].note
+        assert proxy.entries[number].source == "passed"

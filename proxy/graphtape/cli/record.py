@@ -40,6 +40,11 @@ from graphtape.core.plan import Mode
     is_flag=True,
     help="Leave mail addresses, tenant ids and domains as they are.",
 )
+@option(
+    "--keep-opaque",
+    is_flag=True,
+    help="Record what can't be looked into for secrets, too: damaged gzip, deep nesting.",
+)
 @option("--upstream-ca", metavar="FILE", help="PEM of private roots upstream is verified by.")
 @option(
     "--allow-private-origins",

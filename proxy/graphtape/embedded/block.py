@@ -79,6 +79,7 @@ class RecordOptions(Options, total=False):
 
     Attributes:
         keep_identities: Whether mail addresses, tenant ids and domains stay as they are.
+        keep_opaque: Whether what can't be looked into for secrets is recorded all the same.
         upstream_ca: PEM file of roots trusted besides the system's.
         allow_private_origins: Whether hosts on loopback and in private networks are reached though
             upstream isn't there.
@@ -89,6 +90,7 @@ class RecordOptions(Options, total=False):
     """
 
     keep_identities: bool
+    keep_opaque: bool
     upstream_ca: str
     allow_private_origins: bool
     max_body: int

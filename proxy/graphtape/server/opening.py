@@ -299,6 +299,7 @@ class Opener:
             redactor=self._redactor(salt),
             aside=self._redactor(salt),
             hooks=Hooks.named(redaction.before_record_request, redaction.before_record_response),
+            keep_opaque=self.settings.keep_opaque,
             fsync=self.settings.fsync,
         )
 

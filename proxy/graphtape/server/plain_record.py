@@ -194,6 +194,9 @@ class PlainRead:
             return recorder.lose(
                 "GET", target.url, f"it couldn't be redacted ({type(exc).__name__})"
             )
+        unopened = recorder.unopened(redactor)
+        if unopened:
+            return recorder.lose("GET", target.url, unopened)
         changes = (*self._changes, *answer.changes)
         if changes:
             redactor.count(changes)

@@ -87,6 +87,10 @@ def take_up(path: Path, *, say: Callable[[str], None]) -> str:
     return f"{left.summary()}; {len(missing)} are now in {path}, and the whole is kept as {aside}"
 
 
+class _UnopenedError(Exception):
+    """Something in a message can't be looked into; the text says what."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Recorder:
     """Takes interactions as they happen.
@@ -99,6 +103,7 @@ class Recorder:
         redactor: Cleans what is kept.
         aside: The same, for large bodies, in a thread.
         hooks: The user's own, before redaction.
+        keep_opaque: Whether what can't be looked into is kept.
         fsync: Whether a record must survive a power loss before its answer's last byte.
         dropped: Why interactions were left off the tape, a line each.
         variables: Kept beside the interactions, by name; an existing cassette's too.
@@ -113,6 +118,7 @@ class Recorder:
     redactor: Redactor
     aside: Redactor
     hooks: Hooks = field(default_factory=Hooks)
+    keep_opaque: bool = False
     fsync: bool = False
     dropped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -185,7 +191,7 @@ class Recorder:
             return None
         return Spool(self._part, place, self.redactor)
 
-    async def keep(
+    async def keep(  # noqa: PLR0911 - one for each way to fail
         self, place: int, request: Request, response: Response, *, spool: Spool | None = None
     ) -> str:
         """Put an interaction in its place, cleaned of secrets; return why not, where it isn't.
@@ -201,6 +207,8 @@ class Recorder:
         raw = Interaction(request=request, response=response)
         try:
             clean, masked = await self._cleaned(raw)
+        except _UnopenedError as exc:
+            return self.lose(request.method, request.url, str(exc))
         except Exception as exc:  # noqa: BLE001 - the user's hooks and every body there is
             # Its text may quote what was to be redacted: the type alone is told.
             return self.lose(
@@ -268,8 +276,18 @@ class Recorder:
         if taken is None:
             return None, ()
         asked = redactor.request(taken.request)
+        unopened = self.unopened(redactor)
         answered = redactor.response(taken.response, url=taken.request.url)
+        unopened = unopened or self.unopened(redactor)
+        if unopened:
+            raise _UnopenedError(unopened)
         return Interaction(request=asked.request, response=answered), asked.masked
+
+    def unopened(self, redactor: Redactor) -> str:
+        """Say why the message that was redacted last must not be kept; empty if it may be."""
+        if not redactor.unopened or self.keep_opaque:
+            return ""
+        return f"{redactor.unopened}, so a secret in it would not be seen; --keep-opaque keeps it"
 
     def set_variable(self, name: str, value: str) -> None:
         """Keep a value that a test made up, cleaned of secrets, to be handed back at replay."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from graphtape.core import coding
 from graphtape.core.json_text import NotJsonError
-from graphtape.core.redaction import json_bodies, percent, shapes
+from graphtape.core.redaction import assignments, json_bodies, mime, percent, shapes
 from graphtape.core.redaction.gate import UTF16_SAMPLE, shows
-from graphtape.core.redaction.sweep import Rule, settled
+from graphtape.core.redaction.neighbours import PLAIN_VALUE
+from graphtape.core.redaction.sweep import DEEPEST, Rule
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.urls import tenant
 from graphtape.core.redaction.vocabulary import Place
@@ -28,27 +29,22 @@ _TEXTUAL = re.compile(
     r"\s*(?:text/|multipart/|message/|application/(?:http|json|xml|yaml|x-yaml|javascript)\b"
     r"|[^;]*\+(?:json|xml|yaml)\b)"
 )
-_BOUNDARY = re.compile(r"boundary=(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
-_PART_NAME = re.compile(rb"[;\s]name=(?:\"([^\"\r\n]{0,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
-_PART_TYPE = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_MULTIPART_STARTS = re.compile(
-    rb"(--[^\r\n]{1,200})\r?\n(?:[^\r\n]{1,500}\r?\n){0,4}content-(?:disposition|type):",
-    re.IGNORECASE,
-)
 _GZIP = b"\x1f\x8b"
 _UNPACKED_LIMIT = 16 * 1024 * 1024
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # RFC 1952 section 2.3: no time, any system
 _LARGEST_BLOCK = 65_535
 _LEAST_ZEROS = 4
-# `password: x`, `- token: 'x'`: a line of YAML, or of a text that is written like it.
-_YAML_LINE = re.compile(
-    r"^[ \t]{0,64}(?:-[ \t]{1,8})?([\w-]{1,64})[ \t]{0,4}:[ \t]{1,8}"
-    r"(?:\"([^\"\r\n]*+)\"|'([^'\r\n]*+)'|([^\s\"'|>&*\[{]\S*+))"
-    r"(?=[ \t]*+(?:#[^\r\n]*+)?(?:\r|$))",
-    re.MULTILINE,
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
 )
-_UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_WIDE_RUN = re.compile(rb"(?:[\t\n\r -~]\0){8,}+")
+_CONTROL = re.compile(rb"[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_CONTROL_TEXT = re.compile("[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_CHARSET = re.compile(r"charset=[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_PADDED = re.compile(rb"[\w+/.-]+={1,2}\s*\Z")  # base64, no form
 _PRINTABLE = re.compile(rb"[\t\n\r -~]{8,}+")
 # What `shapes.credentials` finds holds one of these, lower case, or shows by itself.
 _BINARY_STEMS = (
@@ -56,54 +52,75 @@ _BINARY_STEMS = (
     *(b"sig", b"tempauth", b"authorization", b"cookie", b"eyj", b"earer "),
     *(b"private", b"mii", b"mig", b"mhcc"),
 )
-_DEPTH = 4
 
 
-def body(sweep: Sweep, raw: bytes, content_type: str, depth: int = 0) -> bytes:
+def body(  # noqa: PLR0911 - one for each form
+    sweep: Sweep, raw: bytes, content_type: str
+) -> bytes:
     """Redact a decoded body; what its type says is believed only where the bytes agree.
 
     Args:
         sweep: The message's.
         raw: The body.
         content_type: As in the header, with parameters, or empty.
-        depth: How many bodies this one is inside of.
     """
     if not raw:
         return raw
-    if depth < _DEPTH:
-        if raw[:2] == _GZIP:
-            return _gzip(sweep, raw, content_type, depth)
-        mark = raw[:2] if raw[:2] in _UTF16 else b""
-        wide = _UTF16.get(mark) or _unmarked_utf16(raw)
-        if wide:
-            return _utf16(sweep, raw, mark, wide, content_type, depth)
-    boundary = _boundary(raw, content_type) if depth < _DEPTH else None
+    if sweep.depth > DEEPEST:
+        sweep.unopened = f"something is packed more than {DEEPEST} times over"
+        return _text(sweep, raw, "")
+    if raw[:2] == _GZIP:
+        return _gzip(sweep, raw, content_type)
+    mark, wide = _wide(raw)
+    if wide:
+        return _utf(sweep, raw, mark, wide, content_type)
+    boundary = mime.boundary(raw, content_type)
     if boundary is not None:
-        return settled(lambda value: _multipart(sweep, value, boundary, depth), raw)
+        return sweep.settled(lambda value: mime.multipart(sweep, value, boundary), raw)
     if _JSON_STARTS.match(raw) is not None:
         try:
             return json_bodies.json(sweep, raw)
         except NotJsonError:
             pass  # cut short, or no JSON at all: its text is looked through
-    return settled(lambda value: _unstructured(sweep, value, content_type), raw)
+    elif mime.is_message(raw):
+        return sweep.settled(lambda value: mime.message(sweep, value), raw)
+    return sweep.settled(lambda value: _unstructured(sweep, value, content_type), raw)
 
 
 def _unstructured(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
-    if "form-urlencoded" in content_type.lower() or _FORM.match(raw) is not None:
-        return _form(sweep, raw)
-    return _text(sweep, raw, content_type.lower())
+    declared = "form-urlencoded" in content_type.lower()
+    if declared or (_FORM.match(raw) is not None and _PADDED.match(raw) is None):
+        return _form(sweep, raw, declared=declared)
+    return _text(sweep, raw, content_type)
 
 
 def _text(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
     try:
         decoded = raw.decode()
     except UnicodeDecodeError:
-        return binary(sweep, raw)
+        return _legacy(sweep, raw, content_type)
     if "\0" in decoded:
         return binary(sweep, raw)
-    if content_type.startswith("text/plain") or "yaml" in content_type:
-        decoded = _YAML_LINE.sub(lambda line: _yaml_line(sweep, line), decoded)
+    if "\n" in decoded or ":" in decoded:
+        decoded = assignments.lines(sweep, decoded, content_type.lower())
     return text(sweep, decoded).encode()
+
+
+def _legacy(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
+    """Redact a text in another charset than Unicode's: the one it says, or Latin-1."""
+    if _CONTROL.search(raw) is not None:
+        return binary(sweep, raw)
+    named = _CHARSET.search(content_type)
+    charset = named[1] if named is not None else "latin-1"
+    try:
+        decoded = raw.decode(charset)
+        if decoded.encode(charset) != raw:
+            charset, decoded = "latin-1", raw.decode("latin-1")
+    except (LookupError, ValueError):
+        charset, decoded = "latin-1", raw.decode("latin-1")
+    before = decoded.encode()
+    swept = sweep.open(before, content_type.partition(";")[0])
+    return raw if swept == before else swept.decode().encode(charset)
 
 
 def is_opaque(begins: bytes, content_type: str) -> bool:
@@ -116,12 +133,13 @@ def is_opaque(begins: bytes, content_type: str) -> bool:
     kind = content_type.lower()
     if "form-urlencoded" in kind or _TEXTUAL.match(kind) is not None:
         return False
-    if any(starts.match(begins) for starts in (_JSON_STARTS, _FORM_STARTS, _MULTIPART_STARTS)):
+    starts = (_JSON_STARTS, _FORM_STARTS, mime.MULTIPART_STARTS, mime.MESSAGE_STARTS)
+    if any(each.match(begins) for each in starts):
         return False
-    wide = _unmarked_utf16(begins)
-    if begins[:2] == _GZIP or begins[:2] in _UTF16 or (wide and not _breaks(begins, wide)):
+    mark, wide = _wide(begins)
+    if begins[:2] == _GZIP or mark or (wide and not _breaks(begins, wide)):
         return False
-    return b"\0" in begins or _breaks(begins, "utf-8")
+    return _CONTROL.search(begins) is not None
 
 
 def _breaks(begins: bytes, coding_name: str) -> bool:
@@ -133,13 +151,7 @@ def _breaks(begins: bytes, coding_name: str) -> bool:
     return False
 
 
-def _yaml_line(sweep: Sweep, line: re.Match[str]) -> str:
-    if sweep.rules.field((line[1],)) is not Place.SECRET:
-        return line[0]
-    return shapes.assigned(sweep, line, line.lastindex or 0)
-
-
-def _form(sweep: Sweep, raw: bytes) -> bytes:
+def _form(sweep: Sweep, raw: bytes, *, declared: bool) -> bytes:
     """Redact application/x-www-form-urlencoded."""
     form = raw.decode("utf-8", "surrogateescape")
     base = sweep.place
@@ -149,7 +161,8 @@ def _form(sweep: Sweep, raw: bytes) -> bytes:
         known = percent.decode(name, plus=True)
         sweep.place = (*base, known)
         decoded = percent.decode(value, plus=True)
-        new = _field(sweep, known, decoded)
+        word = not declared and PLAIN_VALUE.fullmatch(decoded) is not None  # of a script
+        new = decoded if word else _field(sweep, known, decoded)
         clean = text(sweep, known)
         pieces += (
             name if clean == known else percent.encode(clean, like=name, plus=True),
@@ -170,90 +183,53 @@ def _field(sweep: Sweep, name: str, value: str) -> str:
             return sweep.mask(Rule.SECRET, value)
         case Place.TENANT if sweep.rules.identities:
             return tenant(sweep, value)
+        case _ if assignments.says_secret(sweep, name, value):
+            return sweep.mask(Rule.SECRET, value)
         case _:
             return _embedded(sweep, value)
 
 
 def _embedded(sweep: Sweep, value: str) -> str:
     """Redact a text that may be JSON."""
-    return json_bodies.embedded(sweep, value, depth=0) or text(sweep, value)
+    return json_bodies.embedded(sweep, value) or text(sweep, value)
 
 
-def _boundary(raw: bytes, content_type: str) -> bytes | None:
-    """Tell what parts a multipart body: as its type says, or as it begins without one."""
-    named = _BOUNDARY.search(content_type) if content_type[:10].lower() == "multipart/" else None
-    if named is not None:
-        delimiter = b"--" + (named[1] or named[2]).encode("utf-8", "surrogateescape")
-        return delimiter if delimiter in raw else None
-    begins = _MULTIPART_STARTS.match(raw)
-    return begins[1] if begins is not None else None
+def _wide(raw: bytes) -> tuple[bytes, str]:
+    """Tell whether a body is UTF-16 or UTF-32: by its mark, or the zeros of ASCII characters.
 
-
-def _multipart(sweep: Sweep, raw: bytes, delimiter: bytes, depth: int) -> bytes:
-    """Redact each part of a multipart body (RFC 2046 section 5.1, RFC 7578)."""
-    base = sweep.place
-    parts = raw.split(delimiter)
-    for n, part in enumerate(parts):
-        head, blank, content = _halves(part)
-        named = _PART_NAME.search(head)
-        name = (named[1] or named[2] or b"").decode("utf-8", "surrogateescape") if named else ""
-        sweep.place = (*base, name or max(n - 1, 0))
-        end = content[len(content.rstrip(b"\r\n")) :]
-        swept = _part(sweep, name, head, content[: len(content) - len(end)], depth)
-        parts[n] = _lines(sweep, head) + blank + swept + end
-    sweep.place = base
-    return delimiter.join(parts)
-
-
-def _part(sweep: Sweep, name: str, head: bytes, content: bytes, depth: int) -> bytes:
-    place = sweep.rules.parameter(name, query=False) if name else Place.PLAIN
-    if place is Place.ALLOWED:
-        return content
-    if place is Place.SECRET:
-        return sweep.mask(Rule.SECRET, content.decode("latin-1")).encode("latin-1")
-    typed = _PART_TYPE.search(head)
-    content_type = typed[1].decode("latin-1") if typed is not None else ""
-    if content_type.lower().startswith("application/http"):  # an OData $batch of old
-        start, blank, rest = _halves(content)
-        inner = _PART_TYPE.search(start)
-        inner_type = inner[1].decode("latin-1") if inner is not None else ""
-        return _lines(sweep, start) + blank + body(sweep, rest, inner_type, depth + 1)
-    return body(sweep, content, content_type, depth + 1)
-
-
-def _halves(message: bytes) -> tuple[bytes, bytes, bytes]:
-    """Part header lines, the blank line, and what follows."""
-    blank = _BLANK_LINE.search(message)
-    if blank is None:
-        return message, b"", b""
-    return message[: blank.start()], blank[0], message[blank.end() :]
-
-
-def _lines(sweep: Sweep, head: bytes) -> bytes:
-    swept = text(sweep, head.decode("utf-8", "surrogateescape"))
-    return swept.encode("utf-8", "surrogateescape")
-
-
-def _unmarked_utf16(raw: bytes) -> str:
-    """Tell by the zeros of its ASCII characters which UTF-16 a body is in; maybe ''."""
+    Returns:
+        The mark and the coding; empty where there is none.
+    """
+    for mark, name in _MARKS:
+        if raw.startswith(mark):
+            return mark, name
     sample = raw[:UTF16_SAMPLE]
-    first, second = sample[::2].count(0), sample[1::2].count(0)
-    if first + second < _LEAST_ZEROS:
-        return ""
+    zeros = [sample[lane::4].count(0) for lane in range(4)]
+    if sum(zeros) < _LEAST_ZEROS:
+        return b"", ""
+    most = len(sample) // 4 * 9 // 10
+    if min(zeros[1:]) >= most > zeros[0] * 8:
+        return b"", "utf-32-le"
+    if min(zeros[:3]) >= most > zeros[3] * 8:
+        return b"", "utf-32-be"
+    first, second = zeros[0] + zeros[2], zeros[1] + zeros[3]
     if second > _LEAST_ZEROS * first:
-        return "utf-16-le"
-    return "utf-16-be" if first > _LEAST_ZEROS * second else ""
+        return b"", "utf-16-le"
+    return b"", "utf-16-be" if first > _LEAST_ZEROS * second else ""
 
 
-def _gzip(sweep: Sweep, raw: bytes, content_type: str, depth: int) -> bytes:
+def _gzip(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
     """Redact a body that was packed without a Content-Encoding to say so."""
     try:
         unpacked = coding.decode(raw, "gzip", limit=_UNPACKED_LIMIT)
     except coding.TooLargeError:
-        unpacked = None
+        unpacked, why = None, f"it unpacks to more than {_UNPACKED_LIMIT >> 20} MiB"
+    else:
+        why = "it is cut short or damaged"
     if unpacked is None:
+        sweep.unopened = f"it holds gzip that can't be opened: {why}"
         return binary(sweep, raw)
-    swept = body(sweep, unpacked, content_type, depth + 1)
+    swept = sweep.open(unpacked, content_type)
     return raw if swept == unpacked else _packed(swept)
 
 
@@ -271,15 +247,18 @@ def _packed(raw: bytes) -> bytes:
     return b"".join((_GZIP_HEAD, *blocks, end))
 
 
-def _utf16(
-    sweep: Sweep, raw: bytes, mark: bytes, wide: str, content_type: str, depth: int
-) -> bytes:
+def _utf(sweep: Sweep, raw: bytes, mark: bytes, wide: str, content_type: str) -> bytes:
+    """Redact UTF-16 or UTF-32."""
+    end = len(raw) - (len(raw) - len(mark)) % (2 if "16" in wide else 4)
     try:
-        decoded = raw[len(mark) :].decode(wide).encode()
+        decoded = raw[len(mark) : end].decode(wide)
     except UnicodeError:
         return binary(sweep, raw)
-    swept = body(sweep, decoded, content_type, depth + 1)
-    return raw if swept == decoded else mark + swept.decode().encode(wide)
+    if _CONTROL_TEXT.search(decoded) is not None:
+        return binary(sweep, raw)
+    before = decoded.encode()
+    swept = sweep.open(before, content_type)
+    return raw if swept == before else mark + swept.decode().encode(wide) + raw[end:]
 
 
 def binary(sweep: Sweep, raw: bytes) -> bytes:
@@ -288,9 +267,19 @@ def binary(sweep: Sweep, raw: bytes) -> bytes:
     Only in its runs of printable characters: an expression over all of it would hold up
     everybody else, since no other thread runs while it searches.
     """
-    low = raw.lower()
-    if not any(map(low.__contains__, _BINARY_STEMS)) and not shows(raw):
+    bare = raw.replace(b"\0", b"") if b"\0" in raw else raw
+    low = bare.lower()
+    if not any(map(low.__contains__, _BINARY_STEMS)) and not shows(bare):
         return raw
+    if bare is not raw:
+        raw = _WIDE_RUN.sub(lambda run: _wide_run(sweep, run[0]), raw)
     return _PRINTABLE.sub(
         lambda run: shapes.credentials(sweep, run[0].decode("ascii")).encode("latin-1"), raw
     )
+
+
+def _wide_run(sweep: Sweep, run: bytes) -> bytes:
+    """Mask in UTF-16 that stands among other bytes."""
+    before = run.decode("utf-16-le")
+    swept = shapes.credentials(sweep, before)
+    return run if swept == before else swept.encode("utf-16-le")

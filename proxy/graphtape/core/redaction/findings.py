@@ -47,7 +47,7 @@ def find(interaction: Interaction, policy: Policy) -> Iterator[Finding]:
     names = Pseudonyms(salt="", allow=allowed, lenient=True)
     request, response = interaction.request, interaction.response
     for side in ("request", "response"):
-        sweep = Sweep(rules, names, answer=side == "response")
+        sweep = Sweep(rules, names, answer=side == "response", body=bodies.body)
         if side == "request":
             sweep.place = (side, "url")
             urls.url(sweep, request.url, link=True)
@@ -56,6 +56,9 @@ def find(interaction: Interaction, policy: Policy) -> Iterator[Finding]:
             sweep.action = last_segment(request.url).lower()
             _look(sweep, side, response.headers, response.body)
         yield from _changed(sweep)
+        if sweep.unopened:
+            rule = Rule.UNOPENED.value
+            yield Finding(place=f"{side}.body", rule=rule, excerpt=sweep.unopened)
     seen: set[Finding] = set()
     for place, value in random_values(rules, interaction):
         finding = _found(place, value)

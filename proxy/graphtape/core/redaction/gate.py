@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import provider_keys, vocabulary
+from graphtape.core.redaction import packed, provider_keys, vocabulary
 from graphtape.core.redaction.identities import DOCUMENTATION_DOMAINS
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _SECRET_STEMS = (
     *(b"secret", b"pass", b"pwd", b"auth", b"assertion", b"cred", b"client", b"key", b"code"),
     *(b"token", b"cookie", b"sig", b"sas", b'url"', b"connectionstr", b"eyj", b"earer ", b"mii"),
     *(b'headers"', b'"body"', b"\\", b'pin"', b"pin=", b"psk", b'"k"', b'"d"'),
+    *(b"securestring", b"=?"),
     *(b"%4", b"%5", b"%6", b"%7", b"%2d"),  # letters: `pass%77ord=` is a form's `password=`
 )
 _IDENTITY_STEMS = (
@@ -96,8 +97,12 @@ class Gate:
 
 
 def shows(raw: bytes) -> bool:
-    """Tell whether there may be what no name tells: a recovery key, or that of a provider."""
-    return _RECOVERY_KEY in raw.translate(_AS_ZERO) or provider_keys.may_hold(raw)
+    """Tell whether there may be what no name tells: keys by their shape, base64 of a text."""
+    return (
+        _RECOVERY_KEY in raw.translate(_AS_ZERO)
+        or provider_keys.may_hold(raw)
+        or packed.may_hold(raw)
+    )
 
 
 def _shortest(stems: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -137,7 +142,10 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
             *("downloadurl", "weburl"),
         }
     )
-    marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%]", b"code="]
+    marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%;<|&]", b"code="]
+    # Options and headings; the names of properties go on, as `passwordPolicies` does.
+    marks += [rb"(?:pass|pwd|passwd|password|psk|secret|token|key|code)[\"'\\]{0,8}[\s\\]"]
+    marks += [b"securestring", rb"=\?", rb"(?:pass|psk|signature|sig|token)[\"'\\\s]{0,40}[=:>]"]
     marks += [b"eyj", b"earer ", b"cookie", b"authorization", b"private", b'headers"', b'"body"']
     marks += [b"mii..[aqgw]iba", b'"k"', b'"d"', *map(str.encode, vocabulary.TYPED_SECRETS)]
     marks += [b"contentdisposition"]  # multipart: blank lines stand between name and value

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.json_text import NotJsonError, quote, scalars, splice
 from graphtape.core.json_text import text as unquoted
-from graphtape.core.redaction import bodies, headers, provider_keys, shapes, urls
+from graphtape.core.redaction import headers, packed, provider_keys, shapes, urls
 from graphtape.core.redaction.identities import is_domain
 from graphtape.core.redaction.neighbours import told_by_neighbours
-from graphtape.core.redaction.sweep import Rule, settled
+from graphtape.core.redaction.sweep import DEEPEST, Rule
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.vocabulary import (
     Place,
@@ -29,18 +29,16 @@ _LITERALS = frozenset({b"true", b"false", b"null"})
 _KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
 _SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
-_STRING_DEPTH = 2
 _BATCH = ("requests", "responses")
 _TWO_INDEXES = 2
 
 
-def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
+def json(sweep: Sweep, raw: bytes) -> bytes:
     """Redact a JSON body.
 
     Args:
         sweep: The message's.
         raw: JSON in UTF-8.
-        depth: In how many JSON strings this text was found.
 
     Raises:
         NotJsonError: `raw` isn't JSON.
@@ -48,6 +46,7 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
     noted, base = len(sweep.changes), sweep.place
     keys = provider_keys.may_hold(raw) or b"\\u00" in raw
     outer, sweep.no_provider_keys = sweep.no_provider_keys, not keys
+    unread = not (keys or sweep.rules.patterns or packed.may_hold(raw))
     edits: list[tuple[int, int, bytes]] = []
     rules = sweep.rules
     try:
@@ -55,10 +54,10 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
         for scalar in scalars(raw):
             place = told.get(scalar.start) or rules.field(scalar.path)
             dull = place is Place.PLAIN and _DULL.fullmatch(raw, scalar.start, scalar.end)
-            if dull and not keys and not rules.patterns and scalar.path[-1:] != ("body",):
+            if dull and unread and scalar.path[-1:] != ("body",):
                 continue
             sweep.place = base + scalar.path
-            new = _scalar(sweep, raw, scalar, place, depth)
+            new = _scalar(sweep, raw, scalar, place)
             if new is not None:
                 edits.append((scalar.start, scalar.end, new))
     except NotJsonError:
@@ -70,33 +69,39 @@ def json(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
     return _keys(sweep, splice(raw, edits))
 
 
-def embedded(sweep: Sweep, value: str, *, depth: int) -> str | None:
+def embedded(sweep: Sweep, value: str) -> str | None:
     """Redact a JSON text that is a string's value; None if it isn't one, or nests too deep."""
-    if depth >= _STRING_DEPTH or value.lstrip()[:1] not in {"{", "["}:
+    if value.lstrip()[:1] not in {"{", "["}:
         return None
     raw = value.encode("utf-8", "surrogatepass")
+    if sweep.depth >= DEEPEST:
+        sweep.unopened = f"something is packed more than {DEEPEST} times over"
+        return None
+    sweep.depth += 1
     try:
-        swept = json(sweep, raw, depth + 1)
+        swept = json(sweep, raw)
     except NotJsonError:
         return None
+    finally:
+        sweep.depth -= 1
     return swept.decode("utf-8", "surrogatepass")
 
 
-def _scalar(sweep: Sweep, raw: bytes, scalar: Scalar, place: Place, depth: int) -> bytes | None:
+def _scalar(sweep: Sweep, raw: bytes, scalar: Scalar, place: Place) -> bytes | None:
     """Return what comes in a value's place, or None where it stays."""
     before = unquoted(raw, scalar)
     if not scalar.string:
         if place is not Place.SECRET or raw[scalar.start : scalar.end] in _LITERALS:
             return None
         return quote(sweep.mask(Rule.SECRET, before))
-    after = _string(sweep, before, place, scalar.path, depth)
+    after = _string(sweep, before, place, scalar.path)
     if after != before and _SETTLED.fullmatch(after) is None:
-        after = settled(lambda value: _string(sweep, value, place, scalar.path, depth), after)
+        after = sweep.settled(lambda value: _string(sweep, value, place, scalar.path), after)
     return None if after == before else quote(after)
 
 
 def _string(  # noqa: PLR0911 - one for each place
-    sweep: Sweep, value: str, place: Place, path: Path, depth: int
+    sweep: Sweep, value: str, place: Place, path: Path
 ) -> str:
     identities = sweep.rules.identities
     match place:
@@ -124,13 +129,13 @@ def _string(  # noqa: PLR0911 - one for each place
             | Place.SERIAL
             | Place.PHONE
         ):
-            return _plain(sweep, value, path, depth)
+            return _plain(sweep, value, path)
         case _:
             assert_never(place)
 
 
-def _plain(sweep: Sweep, value: str, path: Path, depth: int) -> str:
-    inside = embedded(sweep, value, depth=depth)
+def _plain(sweep: Sweep, value: str, path: Path) -> str:
+    inside = embedded(sweep, value)
     if inside is not None:
         return inside
     if path and path[0] in _BATCH and len(path) == 3:  # noqa: PLR2004 - requests, 0, url
@@ -147,7 +152,7 @@ def _base64(sweep: Sweep, value: str) -> str:
         raw = b64decode(value)
     except binascii.Error:
         return text(sweep, value)
-    swept = bodies.body(sweep, raw, "")
+    swept = sweep.open(raw)
     return value if swept == raw else b64encode(swept).decode("ascii")
 
 
@@ -158,7 +163,7 @@ def _keys(sweep: Sweep, raw: bytes) -> bytes:
 
     def replace(found: re.Match[bytes]) -> bytes:
         key = found[1].decode("utf-8", "surrogateescape")
-        new = settled(lambda value: text(sweep, value), key)
+        new = sweep.settled(lambda value: text(sweep, value), key)
         return b'"' + new.encode("utf-8", "surrogateescape") + b'"'
 
     return _KEY_WITH_MAIL.sub(replace, raw)

@@ -41,7 +41,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _MARKS = (b"ecretSettingValue", b'"kty"', b'"k"', b"RecoveryKey", b'"credentials"')
-_PLAIN_VALUE = re.compile(
+PLAIN_VALUE = re.compile(
     r"(?i)true|false|null|none|required|optional|enabled?|disabled?|yes|no|allow(?:ed)?|block(?:ed)?"
     r"|notconfigured|userdefined|devicedefault|default|any|[0-9]{1,3}|\s*"
 )
@@ -134,7 +134,7 @@ def _told(seen: _Object, raw: bytes) -> dict[int, Place]:
             continue
         if key == "key" and not own:
             continue
-        if own or _PLAIN_VALUE.fullmatch(unquoted(raw, scalar)) is None:
+        if own or PLAIN_VALUE.fullmatch(unquoted(raw, scalar)) is None:
             found[scalar.start] = place
     if seen.jwk_mark:
         found.update(dict.fromkeys(seen.jwk, Place.SECRET))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.redaction.sweep import Sweep
 
-_PRINTABLE = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
+_PRINTABLE = bytes((*b"\0\t\n\r", *range(0x20, 0x7F)))
 _TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=.~%-"
 LONGEST_RUN = 1024 * 1024
 """Bytes of a run of printable characters that are looked at together."""

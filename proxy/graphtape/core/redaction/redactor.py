@@ -67,6 +67,8 @@ class Redactor:
     Attributes:
         salt: Of the pseudonyms.
         policy: What the user wants.
+        unopened: Why something in the message that was redacted last couldn't be looked into;
+            empty if all was.
     """
 
     def __init__(self, *, salt: str, policy: Policy = Policy()) -> None:  # noqa: B008 - frozen
@@ -75,6 +77,7 @@ class Redactor:
         self._rules = rules_of(policy)
         allowed = frozenset(text.lower() for text in (*policy.allow_domains, *policy.allow_values))
         self._names = Pseudonyms(salt=salt, allow=allowed, lenient=False)
+        self.unopened = ""
         self._gate = Gate(self._rules)
         # A header of the user's own, or a pattern, may stand for any value.
         self._unmarked = not policy.headers and not policy.patterns
@@ -99,6 +102,7 @@ class Redactor:
     def request(self, request: Request) -> RedactedRequest:
         """Redact a request."""
         sweep = self._sweep(answer=False)
+        self.unopened = ""
         url = self._url(sweep, request.url)
         body = self._body(sweep, request.body, _type(request.headers))
         masked = tuple(each.before for each in sweep.changes if each.after == MASK)
@@ -126,9 +130,10 @@ class Redactor:
         """
         sweep = self._sweep(answer=True)
         sweep.action = last_segment(url).lower()
+        self.unopened = ""
         redacted = Response(
             status=response.status,
-            reason=response.reason,
+            reason=free_text(sweep, response.reason),
             headers=self._headers(sweep, response.headers),
             body=self._body(sweep, response.body, _type(response.headers)),
         )
@@ -161,6 +166,7 @@ class Redactor:
         """
         sweep = self._sweep(answer=True)
         sweep.action = action
+        self.unopened = ""
         clean = self._body(sweep, body, content_type)
         self.count(sweep.changes)
         return clean
@@ -227,6 +233,7 @@ class Redactor:
             answer=answer,
             harmless=harmless,
             unguessable=is_unguessable,
+            body=bodies.body,
         )
 
     def _url(self, sweep: Sweep, url: str) -> str:
@@ -278,7 +285,9 @@ class Redactor:
             self._counts["personal"] += len(_KEPT.findall(body))
         if sweep.action not in SECRET_ANSWERS and self._gate.lets_by(body):
             return body
-        return bodies.body(sweep, body, content_type)
+        clean = bodies.body(sweep, body, content_type)
+        self.unopened = self.unopened or sweep.unopened
+        return clean
 
     def count(self, changes: Sequence[Change]) -> None:
         """Count what was changed."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import percent, provider_keys, secrets
+from graphtape.core.redaction import assignments, percent, provider_keys, secrets
+from graphtape.core.redaction.assignments import around, assigned, shaped
 from graphtape.core.redaction.identities import GUID, is_domain, mail_domain
 from graphtape.core.redaction.sweep import Rule
 from graphtape.core.redaction.vocabulary import (
     AUTHENTICATION_SCHEMES,
     PERSONAL,
     Place,
-    folded,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HINT = re.compile(
     r"@|%40|eyJ|PRIVATE|MII|MIG|MHcC|#EXT#|%23EXT%23|onmicrosoft|onmschina|sharepoint"
     r"|tenant|directory|organi[sz]ation|\btid|realm|login\.|sts\.|/v2/|oauth2|Bearer |cookie"
-    r"|authorization|key|secret|pass|pwd|token|assertion|tempauth|sig|credentials|client_?state"
+    r"|authorization|key|secret|pass|pwd|psk|securestring|token|assertion|tempauth|sig|credentials|client_?state"
     r"|\d{6}-\d{6}-",
     re.IGNORECASE,
 )
@@ -60,24 +60,6 @@ _TENANT_AFTER = re.compile(r"/(?:oauth2|v2\.0|saml2|discovery|wsfed|kerberos|fed
 _LOGIN_DOMAIN = re.compile(rf"(?:{_LOGIN})/([\w-]++(?:\.[\w-]++)++)", re.IGNORECASE)
 _SIGN_IN_DOMAIN = re.compile(r"/([\w-]++(?:\.[\w-]++)++)(?=/oauth2/)")
 
-# `name=value` and `"name": "value"` with a name that says secret, in a text of no known format.
-_ASSIGNED = re.compile(
-    r"(?:access_?token|refresh_?token|id_?token|auth_?token|secret|secret_?text|password|passwd"
-    r"|passphrase|passcode|private_?key|api[_-]?key|account_?key|access_?key|shared_?key"
-    r"|subscription[_-]?key|client_?assertion|saml_?assertion|client_?state"
-    r"|service_?account_?credentials|sharedaccesssignature|tempauth"
-    r"|(?<!\w)(?:assertion|pwd|sig|signature))"
-    r"""(?:["'\\]{0,8}\s{0,4}=\s{0,4}|["'\\]{1,8}\s{0,4}:\s{0,4}(?=["'\\]))"""
-    r"""(?:"((?:[^"\\\r\n]|\\.)*+)|'([^'\r\n]*+)|(\\{1,7}["'])((?:(?!\3)[^\r\n])*+)"""
-    r"""|([^\s"'\\&<>;,#]++))""",
-    re.IGNORECASE,
-)
-# SOAP, as WS-Trust signs in with it.
-_ELEMENT = re.compile(
-    r"<(?:\w{1,20}:)?(?:password|secret|binarysecret|\w{0,20}token|assertion|clientsecret)"
-    r"(?:\s[^<>]{0,400})?>([^<>]++)</",
-    re.IGNORECASE,
-)
 _HEADER_LINE = re.compile(
     r"(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|ocp-apim-subscription-key)"
     r"""["'\\]{0,4}\s{0,4}:\s{0,4}["'\\]{0,4}([^\r\n"'\\]++)""",
@@ -91,8 +73,6 @@ _RECOVERY_KEY = re.compile(r"(?<![\d-])\d{6}(?:-\d{6}){7}(?![\d-])")  # BitLocke
 _MASKED_LINE = re.compile(r"(?:[\w-]{1,32} )?REDACTED")
 _GAPS = re.compile(r"(REDACTED[0-9a-f]{0,20})")
 _AT_OR_GUEST = re.compile(r"@|%40|(?:#|%23)EXT(?:#|%23)", re.IGNORECASE)
-_BEFORE_NAME = re.compile(r"[\w-]{0,64}\Z")
-_ASSIGNED_NAME = re.compile(r"[\w-]*")
 _PERSONAL = re.compile(
     rf"\b({'|'.join(PERSONAL)})(?:\s{{0,4}},\s{{0,4}}|\s{{1,4}}(?:eq|ne|ge|gt|le|lt)\s{{1,4}})"
     r"'((?:[^']|'')*+)'",
@@ -126,13 +106,11 @@ def credentials(sweep: Sweep, text: str) -> str:
         text = provider_keys.replaced(text, lambda key: sweep.mask(Rule.SECRET, key))
     if "eyJ" in text:
         text = secrets.replace_jwts(
-            text, lambda jwt: _shaped(sweep, Rule.JWT, jwt, secrets.FAKE_JWT)
+            text, lambda jwt: shaped(sweep, Rule.JWT, jwt, secrets.FAKE_JWT)
         )
-    if "<" in text:
-        text = _ELEMENT.sub(lambda m: assigned(sweep, m, 1), text)
-    if "=" in text or ":" in text:
+    if ":" in text:
         text = _HEADER_LINE.sub(lambda m: _header_line(sweep, m), text)
-        text = _ASSIGNED.sub(lambda m: _named(sweep, m), text)
+    text = assignments.swept(sweep, text)
     if text.count("-") >= _RECOVERY_GROUPS:
         text = _RECOVERY_KEY.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
     if "earer " in text or "EARER " in text:
@@ -270,32 +248,12 @@ def _guid(sweep: Sweep, found: re.Match[str]) -> str:
 
 
 def _login_domain(sweep: Sweep, found: re.Match[str]) -> str:
-    before, name, after = _around(found, 1)
+    before, name, after = around(found, 1)
     return before + (sweep.domain(name) if is_domain(name) else name) + after
 
 
-def assigned(sweep: Sweep, found: re.Match[str], group: int) -> str:
-    """Mask the group of a match that holds a secret, unless it says that there is none."""
-    before, value, after = _around(found, group)
-    if secrets.masked(value) or value.lower() in {"null", "none", "true", "false"}:
-        return found[0]
-    return before + _shaped(sweep, Rule.SECRET, value, secrets.MASK) + after
-
-
-def _named(sweep: Sweep, found: re.Match[str]) -> str:
-    """Mask `name=value`, unless the name is one that the user wants left alone."""
-    policy = sweep.rules.policy
-    if policy.allow_queries or policy.allow_fields:
-        head = _BEFORE_NAME.search(found.string[max(0, found.start() - _BEFORE) : found.start()])
-        tail = _ASSIGNED_NAME.match(found[0])
-        name = folded((head[0] if head else "") + (tail[0] if tail else ""))
-        if name in map(folded, (*policy.allow_queries, *policy.allow_fields)):
-            return found[0]
-    return assigned(sweep, found, found.lastindex or 0)
-
-
 def _header_line(sweep: Sweep, found: re.Match[str]) -> str:
-    before, value, after = _around(found, 1)
+    before, value, after = around(found, 1)
     if _MASKED_LINE.fullmatch(value.strip()):
         return found[0]
     scheme, space, secret = value.strip().partition(" ")
@@ -305,21 +263,11 @@ def _header_line(sweep: Sweep, found: re.Match[str]) -> str:
 
 
 def _quoted_person(sweep: Sweep, found: re.Match[str]) -> str:
-    before, value, after = _around(found, 2)
+    before, value, after = around(found, 2)
     place = PERSONAL[found[1].lower()]
     return before + person(sweep, place, value.replace("''", "'")) + after
 
 
-def _around(found: re.Match[str], group: int) -> tuple[str, str, str]:
-    """Part a match into what is before a group, the group, and what is after."""
-    start, end = found.start(group) - found.start(), found.end(group) - found.start()
-    return found[0][:start], found[group], found[0][end:]
-
-
 def _key(sweep: Sweep, key: str) -> str:
     fake = secrets.FAKE_KEY if key.startswith("-") else secrets.MASK
-    return _shaped(sweep, Rule.PRIVATE_KEY, key, fake)
-
-
-def _shaped(sweep: Sweep, rule: Rule, secret: str, fake: str) -> str:
-    return secret if secret in sweep.rules.allowed_values else sweep.note(rule, secret, fake)
+    return shaped(sweep, Rule.PRIVATE_KEY, key, fake)

@@ -33,6 +33,8 @@ class Rule(enum.StrEnum):
     PERSONAL = "personal"
     PATTERN = "pattern"
     """A regular expression of the user's."""
+    UNOPENED = "unopened"
+    """Packed so that it can't be looked into: found by `scan`."""
     OPAQUE = "opaque"
     """Long and random: found by `scan`, never changed."""
 
@@ -58,6 +60,8 @@ class Change:
 Text = TypeVar("Text", str, bytes)
 
 _ROUNDS = 4
+DEEPEST = 8
+"""How many packings, one inside of the other, are opened."""
 
 
 def settled(redact: Callable[[Text], Text], value: Text) -> Text:
@@ -83,13 +87,16 @@ class Sweep:
         unguessable: Tells whether a secret is too random to be guessed.
         harmless: Texts in which nothing was found before, in messages of this kind.
         no_provider_keys: Whether the body at hand holds no key in the shape of a provider.
+        depth: How many packings the text at hand is inside of: base64, gzip, JSON in a string,
+            parts of a message.
+        unopened: Why something couldn't be looked into; empty if all was.
         prose: Whether the text at hand is a person's to read (a log line) and may quote
             any URL.
     """
 
     __slots__ = (
         *("action", "answer", "changes", "harmless", "names", "place", "prose", "rules"),
-        *("no_provider_keys", "unguessable"),
+        *("_body", "depth", "no_provider_keys", "unguessable", "unopened"),
     )
 
     def __init__(
@@ -100,6 +107,7 @@ class Sweep:
         answer: bool,
         harmless: set[str] | None = None,
         unguessable: Callable[[str], bool] = lambda _: False,
+        body: Callable[[Sweep, bytes, str], bytes],
     ) -> None:
         self.rules = rules
         self.names = names
@@ -108,9 +116,31 @@ class Sweep:
         self.unguessable = unguessable
         self.action = ""
         self.no_provider_keys = False
+        self.depth = 0
+        self.unopened = ""
+        self._body = body
         self.prose = False
         self.place: Path = ()
         self.changes: list[Change] = []
+
+    def open(self, raw: bytes, content_type: str = "") -> bytes:
+        """Redact a body that was packed inside of another one.
+
+        Beyond `DEEPEST` it is looked through as text, and noted as unopened.
+        """
+        if self.depth > DEEPEST:
+            return raw
+        keys, self.no_provider_keys = self.no_provider_keys, False
+        self.depth += 1
+        try:
+            return self._body(self, raw, content_type)
+        finally:
+            self.depth -= 1
+            self.no_provider_keys = keys
+
+    def settled(self, redact: Callable[[Text], Text], value: Text) -> Text:
+        """Redact until nothing changes; what is packed settles with what is around it."""
+        return redact(value) if self.depth else settled(redact, value)
 
     def note(self, rule: Rule, before: str, after: str) -> str:
         """Remember a change and return what comes in place."""

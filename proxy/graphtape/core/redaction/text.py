@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import shapes
+from graphtape.core.redaction import markup, packed, shapes
 from graphtape.core.redaction.urls import url
 
 if TYPE_CHECKING:
@@ -23,16 +23,30 @@ def text(sweep: Sweep, value: str) -> str:
     if value in sweep.harmless:
         return value
     swept = value
+    if "<" in value:
+        swept = markup.swept(sweep, value)
     if "://" in value:
-        swept = _URL.sub(lambda m: _url(sweep, m[0]), value)
+        swept = _around_urls(sweep, swept)
     elif value[:1] == "/" and ("?" in value or "%" in value) and _RELATIVE.fullmatch(value):
         swept = url(sweep, value, link=False)  # so that it stays the URL that will be asked
+    else:
+        swept = packed.opened(sweep, swept)
     swept = shapes.plain(sweep, swept)
     if swept == value and len(value) < _LONGEST_REMEMBERED and not sweep.prose:
         if len(sweep.harmless) >= _REMEMBERED:
             sweep.harmless.clear()
         sweep.harmless.add(value)
     return swept
+
+
+def _around_urls(sweep: Sweep, value: str) -> str:
+    """Redact URLs as they are when they are asked, and open what is packed between them."""
+    pieces: list[str] = []
+    done = 0
+    for found in _URL.finditer(value):
+        pieces += (packed.opened(sweep, value[done : found.start()]), _url(sweep, found[0]))
+        done = found.end()
+    return "".join((*pieces, packed.opened(sweep, value[done:])))
 
 
 def _url(sweep: Sweep, found: str) -> str:

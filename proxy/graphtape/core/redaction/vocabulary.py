@@ -53,6 +53,7 @@ SECRET_FIELDS = frozenset(
         "devicecode",
         "encryptionkey",
         "enterprisetoken",
+        "keymaterial",  # WLANProfile
         "macoslocaladminpassword",
         "passwd",
         "passwordbase64",  # deviceLocalCredentials
