@@ -135,7 +135,10 @@ def test_a_line_names_file_interaction_place_excerpt_and_rule(tmp_path: Path) ->
     assert done.stdout == (
         "a.yaml, interaction 3, response.body.clientSecret: fak… (18 characters) [secret]\n"
     )
-    assert done.stderr == ("1 cassette: 1 finding (1 secret); clean them with `graphtape redact`\n")
+    assert done.stderr == (
+        "1 cassette: 1 finding (1 secret); clean them with `graphtape redact`; "
+        "allow a value that is fine under allow-values, or accept it by --write-baseline\n"
+    )
     assert done.returncode == 1
 
 
@@ -405,3 +408,56 @@ def test_the_hook_offered_to_pre_commit_runs_scan() -> None:
         "graphtape scan",
         "python",
     )
+
+
+def test_sarif_names_rule_file_place_and_how_to_allow(tmp_path: Path) -> None:
+    path = tmp_path / "a b.yaml"
+    save_cassette(
+        path, [interaction(got=json.dumps({"clientSecret": CANARY, "note": OPAQUE}))], metadata=None
+    )
+    done = graphtape("scan", "--format", "sarif", path.name, cwd=tmp_path)
+    assert done.returncode == 1
+    log = json.loads(done.stdout)
+    assert (log["version"], len(log["runs"])) == ("2.1.0", 1)
+    known = {rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    results = log["runs"][0]["results"]
+    assert [(each["ruleId"], each["level"]) for each in results] == [
+        ("secret", "error"),
+        ("opaque", "warning"),
+    ]
+    for each in results:
+        (location,) = each["locations"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"] == "a%20b.yaml"
+        assert location["logicalLocations"][0]["fullyQualifiedName"].startswith("interactions[0].")
+        assert "allow-values" in each["message"]["text"]
+        assert each["ruleId"] in known
+    assert CANARY not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://graph.microsoft.com/v1.0/me/drive/root/delta(token='q7Zr2Xv9Lk4Tn8Wb3Yc6Hd1Mf5')",
+        f"https://graph.microsoft.com/v1.0/drives/b!x/root/delta?token={OPAQUE}",
+        f"https://graph.microsoft.com/v1.0/me/messages?$skiptoken={OPAQUE}",
+        "AAMkAGI2TG93AAAq7Zr2Xv9Lk4Tn8Wb3Yc6Hd1Mf5Pj0Gs_Qa2We4Rt=",
+        "01BYE5RZ6QN3ZWBTUFOFD3GSPGOHDJD36K",
+        "b!" + OPAQUE + "q7Zr2Xv9Lk4Tn8Wb3Yc6Hd1",
+    ],
+)
+def test_graphs_own_cursors_and_ids_are_no_findings(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    got = json.dumps({"@odata.deltaLink": value, "item": value, "note": f"see {value} there"})
+    save_cassette(path, [interaction(got=got)], metadata=None)
+    assert scanned(path.name, cwd=tmp_path).findings == []
+
+
+@pytest.mark.parametrize(
+    "secret", ["xoxb-0000000000-fake", "AKIA" + "FAKE" * 4, "DB_PASSWORD=hunter2-fake"]
+)
+def test_a_comment_is_searched_for_keys_and_named_secrets(
+    secret: str, clean: Path, tmp_path: Path
+) -> None:
+    clean.write_text(f"# {secret}\n" + clean.read_text())
+    found = scanned(clean, cwd=tmp_path)
+    assert [(each["place"], each["rule"]) for each in found.findings] == [("file", "secret")]

@@ -305,7 +305,10 @@ def test_a_recording_proxy_lives_through_what_clients_and_upstream_send(
 
     with (
         upstream_of(answer) as url,
-        logged("record", "t.yaml", "--upstream", url, "--read-timeout", "2", cwd=tmp_path) as proxy,
+        logged(
+            *("record", "t.yaml", "--upstream", url, "--read-timeout", "2", "--keep-opaque"),
+            cwd=tmp_path,
+        ) as proxy,
     ):
         assert bombard(proxy, chance, request) > 10
         assert ask(proxy.url, "/v1.0/fine") == 200

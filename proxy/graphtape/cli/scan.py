@@ -33,6 +33,8 @@ class Form(enum.StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    SARIF = "sarif"
+    """For code scanning."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +93,7 @@ def command(
     \b
     Example:
       graphtape scan cassettes/ --baseline accepted.json
+      graphtape scan cassettes/ --format sarif > graphtape.sarif
     """  # noqa: D301 - click's mark for lines to leave alone
     policy = settings_of(ctx).policy()
     # Not before: PyYAML and vcrpy take longer to import than most files to scan.
@@ -168,6 +171,11 @@ def _print(found: Sequence[tuple[Path, Sighting]], form: Form) -> None:
     if form is Form.JSON:
         click.echo(json.dumps([_fields(path, each) for path, each in found], indent=2))
         return
+    if form is Form.SARIF:
+        from graphtape.cli.sarif import sarif  # noqa: PLC0415 - few runs print it
+
+        click.echo(sarif(found))
+        return
     for path, each in found:
         where = "" if each.interaction is None else f", interaction {each.interaction}"
         finding = each.finding
@@ -206,6 +214,8 @@ def _advice(new: Sequence[tuple[Path, Sighting]]) -> Iterator[str]:
         yield "; clean them with `graphtape redact`"
     if any(path.suffix.lower() == ".har" for path in known):
         yield "; make a clean cassette of a HAR file with `graphtape convert`"
+    if known:
+        yield "; allow a value that is fine under allow-values, or accept it by --write-baseline"
     if len(known) < len(new):
         yield (
             f"; of {_OPAQUE} values, name the field under [redaction] fields, "

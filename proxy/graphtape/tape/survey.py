@@ -12,7 +12,7 @@ from graphtape.core.errors import CassetteError
 from graphtape.core.json_text import NotJsonError, scalars
 from graphtape.core.json_text import text as unquoted
 from graphtape.core.message import Interaction, Request, Response
-from graphtape.core.redaction import Finding, Redactor, Rule, find, secrets
+from graphtape.core.redaction import Finding, Redactor, find, find_in_text
 from graphtape.tape.store import open_cassette, open_har
 from graphtape.tape.vcr_format import Cassette
 
@@ -156,17 +156,13 @@ def _opened(path: Path) -> tuple[Cassette, tuple[str, ...]]:
 
 
 def _loose(path: Path, policy: Policy, cassette: Cassette | None = None) -> tuple[Sighting, ...]:
-    """Find tokens and private keys in the file's text that are in no interaction of it."""
+    """Find tokens, keys and named secrets in the file's text that are in no interaction of it."""
     try:
         text = files.content(path).decode("latin-1")
     except OSError:
         return ()
     known = set(policy.allow_values)
-    found = {
-        value: rule
-        for value, rule in _shaped(text)
-        if not secrets.masked(value) and value not in known
-    }
+    found = {value: rule for value, rule in find_in_text(text, policy) if value not in known}
     if not found:
         return ()
     seen = b"\n".join(map(_unquoted, _texts(cassette))) if cassette is not None else b""
@@ -179,18 +175,6 @@ def _loose(path: Path, policy: Policy, cassette: Cassette | None = None) -> tupl
         for value, rule in found.items()
         if _unquoted(value.encode()) not in seen
     )
-
-
-def _shaped(text: str) -> Iterator[tuple[str, Rule]]:
-    found: list[tuple[str, Rule]] = []
-
-    def keep(rule: Rule, value: str) -> str:
-        found.append((value, rule))
-        return ""
-
-    rest = secrets.replace_keys(text, lambda key: keep(Rule.PRIVATE_KEY, key))
-    secrets.replace_jwts(rest, lambda jwt: keep(Rule.JWT, jwt))
-    yield from found
 
 
 def _texts(cassette: Cassette) -> Iterator[bytes]:

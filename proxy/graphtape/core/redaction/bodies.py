@@ -29,7 +29,7 @@ _TEXTUAL = re.compile(
     r"\s*(?:text/|multipart/|message/|application/(?:http|json|xml|yaml|x-yaml|javascript)\b"
     r"|[^;]*\+(?:json|xml|yaml)\b)"
 )
-_GZIP = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b\x08"
 _UNPACKED_LIMIT = 16 * 1024 * 1024
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # RFC 1952 section 2.3: no time, any system
 _LARGEST_BLOCK = 65_535
@@ -69,7 +69,7 @@ def body(  # noqa: PLR0911 - one for each form
     if sweep.depth > DEEPEST:
         sweep.unopened = f"something is packed more than {DEEPEST} times over"
         return _text(sweep, raw, "")
-    if raw[:2] == _GZIP:
+    if raw.startswith(_GZIP):
         return _gzip(sweep, raw, content_type)
     mark, wide = _wide(raw)
     if wide:
@@ -137,7 +137,7 @@ def is_opaque(begins: bytes, content_type: str) -> bool:
     if any(each.match(begins) for each in starts):
         return False
     mark, wide = _wide(begins)
-    if begins[:2] == _GZIP or mark or (wide and not _breaks(begins, wide)):
+    if begins.startswith(_GZIP) or mark or (wide and not _breaks(begins, wide)):
         return False
     return _CONTROL.search(begins) is not None
 

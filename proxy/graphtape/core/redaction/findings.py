@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph import last_segment
-from graphtape.core.redaction import bodies, headers, secrets, urls
+from graphtape.core.redaction import bodies, headers, secrets, shapes, urls
 from graphtape.core.redaction.identities import Pseudonyms
 from graphtape.core.redaction.places import rules_of
 from graphtape.core.redaction.randomness import random_values
@@ -65,6 +65,18 @@ def find(interaction: Interaction, policy: Policy) -> Iterator[Finding]:
         if finding not in seen:
             seen.add(finding)
             yield finding
+
+
+def find_in_text(text: str, policy: Policy) -> list[tuple[str, Rule]]:
+    """List tokens, keys and values assigned to the name of a secret, in a text of any form."""
+    names = Pseudonyms(salt="", allow=frozenset(), lenient=True)
+    sweep = Sweep(rules_of(policy), names, answer=True, body=bodies.body)
+    shapes.credentials(sweep, text)
+    return [
+        (each.before, each.rule)
+        for each in sweep.changes
+        if each.rule is not Rule.AUTHORIZATION and not secrets.masked(each.before)
+    ]
 
 
 def _look(sweep: Sweep, side: str, fields: Headers, body: bytes) -> None:

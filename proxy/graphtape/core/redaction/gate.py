@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import packed, provider_keys, vocabulary
+from graphtape.core.redaction import long_runs, vocabulary
 from graphtape.core.redaction.identities import DOCUMENTATION_DOMAINS
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ UTF16_SAMPLE = 256
 _SMALL = 64 * 1024
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 64
-_SHORTEST_SHOWN = 20  # of what `shows` looks for
 _AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _RECOVERY_KEY = b"000000-000000-000000-"
 
@@ -88,7 +87,7 @@ class Gate:
         bare = new.lower().translate(None, b"_-")
         if any(map(bare.__contains__, self._stems)):
             return False
-        if shows(b'"'.join([piece for piece in pieces if len(piece) >= _SHORTEST_SHOWN])):
+        if shows(b'"'.join([piece for piece in pieces if len(piece) >= long_runs.SHORTEST])):
             return False
         if len(self._dull) >= _REMEMBERED:
             self._dull.clear()
@@ -98,11 +97,7 @@ class Gate:
 
 def shows(raw: bytes) -> bool:
     """Tell whether there may be what no name tells: keys by their shape, base64 of a text."""
-    return (
-        _RECOVERY_KEY in raw.translate(_AS_ZERO)
-        or provider_keys.may_hold(raw)
-        or packed.may_hold(raw)
-    )
+    return _RECOVERY_KEY in raw.translate(_AS_ZERO) or any(long_runs.look(raw))
 
 
 def _shortest(stems: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -7,9 +7,11 @@ import re
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, assert_never
 
+import msgspec
+
 from graphtape.core.json_text import NotJsonError, quote, scalars, splice
 from graphtape.core.json_text import text as unquoted
-from graphtape.core.redaction import headers, packed, provider_keys, shapes, urls
+from graphtape.core.redaction import headers, long_runs, shapes, urls
 from graphtape.core.redaction.identities import is_domain
 from graphtape.core.redaction.neighbours import told_by_neighbours
 from graphtape.core.redaction.sweep import DEEPEST, Rule
@@ -19,6 +21,8 @@ from graphtape.core.redaction.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from graphtape.core.json_text import Scalar
     from graphtape.core.redaction.places import Path
     from graphtape.core.redaction.sweep import Sweep
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 _DULL = re.compile(rb'"(?:(?![0-9]{6}-[0-9]{6}-)[\w:-]{0,64}|(?![Bb]earer )[\w ]{0,64})"')
 _LITERALS = frozenset({b"true", b"false", b"null"})
 _KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
+_WITH_AT = re.compile(rb'"([^"@\\]*+@[^"\\]*+)"')
 _SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
 _BATCH = ("requests", "responses")
@@ -44,9 +49,10 @@ def json(sweep: Sweep, raw: bytes) -> bytes:
         NotJsonError: `raw` isn't JSON.
     """
     noted, base = len(sweep.changes), sweep.place
-    keys = provider_keys.may_hold(raw) or b"\\u00" in raw
+    keys, packs = long_runs.look(raw)
+    keys = keys or b"\\u00" in raw
     outer, sweep.no_provider_keys = sweep.no_provider_keys, not keys
-    unread = not (keys or sweep.rules.patterns or packed.may_hold(raw))
+    unread = not (keys or packs or sweep.rules.patterns)
     edits: list[tuple[int, int, bytes]] = []
     rules = sweep.rules
     try:
@@ -67,6 +73,37 @@ def json(sweep: Sweep, raw: bytes) -> bytes:
         sweep.place = base
         sweep.no_provider_keys = outer
     return _keys(sweep, splice(raw, edits))
+
+
+def addresses(sweep: Sweep, raw: bytes, harmless: Callable[[bytes], bool]) -> bytes | None:
+    """Redact a body in which nothing shows but mail addresses; None where more does.
+
+    Most lists are such: the way through all of their values takes several times as long.
+
+    Args:
+        sweep: The message's.
+        raw: The body.
+        harmless: Tells whether nothing can be found in what is left without the addresses.
+    """
+    if raw[:1] not in {b"{", b"["} or b"\\" in raw or not sweep.rules.identities:
+        return None
+    if not harmless(_WITH_AT.sub(b'""', raw)):
+        return None
+    try:
+        msgspec.json.decode(raw, type=msgspec.Raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return _WITH_AT.sub(lambda found: _address(sweep, found), raw)
+
+
+def _address(sweep: Sweep, found: re.Match[bytes]) -> bytes:
+    value = found[1].decode("utf-8", "surrogateescape")
+    after = text(sweep, value)
+    if after == value:
+        return found[0]
+    if _SETTLED.fullmatch(after) is None:
+        after = sweep.settled(lambda again: text(sweep, again), after)
+    return quote(after)
 
 
 def embedded(sweep: Sweep, value: str) -> str | None:
@@ -94,7 +131,10 @@ def _scalar(sweep: Sweep, raw: bytes, scalar: Scalar, place: Place) -> bytes | N
         if place is not Place.SECRET or raw[scalar.start : scalar.end] in _LITERALS:
             return None
         return quote(sweep.mask(Rule.SECRET, before))
-    after = _string(sweep, before, place, scalar.path)
+    plain = place is Place.PLAIN
+    after = (
+        _plain(sweep, before, scalar.path) if plain else _string(sweep, before, place, scalar.path)
+    )
     if after != before and _SETTLED.fullmatch(after) is None:
         after = sweep.settled(lambda value: _string(sweep, value, place, scalar.path), after)
     return None if after == before else quote(after)

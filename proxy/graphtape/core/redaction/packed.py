@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
 
 _SHORTEST = 20
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
-_AS_RUNS = bytes(0x41 if each in _ALPHABET else 0x20 for each in range(256))
-_RUN = b"A" * _SHORTEST
 # Standard and URL-safe, padded or not, in lines or not. What stands between dots is a JWT's.
 _BASE64 = re.compile(
     r"(?<![\w+/.-])(?![0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-)"
@@ -36,21 +33,9 @@ _OPENS = re.compile(
 """How text begins, in any of its codings, or gzip. Chance doesn't write a dozen such bytes."""
 
 
-def may_hold(raw: bytes) -> bool:
-    """Tell whether a body may hold base64 of a text."""
-    runs = raw.translate(_AS_RUNS)
-    at = runs.find(_RUN)
-    while at >= 0:
-        end = runs.find(b" ", at)
-        end = len(raw) if end < 0 else end
-        if raw[at + 8 : at + 9] != b"-" or raw[at + 13 : at + 14] != b"-":  # no GUID
-            if _opens(raw[at : at + _SAMPLE]):
-                return True
-            # After the n of an escaped line break.
-            if raw[at - 1 : at] == b"\\" and _opens(raw[at + 1 : at + 1 + _SAMPLE]):
-                return True
-        at = runs.find(_RUN, end)
-    return False
+def may_begin(run: bytes) -> bool:
+    """Tell whether a run of base64's characters may be base64 of a text."""
+    return len(run) >= _SHORTEST and _opens(run[:_SAMPLE])
 
 
 def opened(sweep: Sweep, text: str) -> str:

@@ -59,6 +59,11 @@ class Rules:
         self._headers = {folded(name) for name in policy.headers}
         self._allowed_headers = {folded(name) for name in policy.allow_headers}
 
+    @property
+    def has_paths(self) -> bool:
+        """Whether a rule of the user's names more than one field."""
+        return bool(self._field_paths or self._allowed_paths)
+
     def field(self, path: Path) -> Place:
         """Say what a JSON field's name says, or that of a container it stands in."""
         named = Place.PLAIN

@@ -49,12 +49,20 @@ _LITERALS = tuple(literal for literal, _ in _KINDS)
 # Letters that tell one kind of a provider's keys from another are taken for the same.
 _ALIKE = bytes.maketrans(b"ousrK", b"ppppS")
 _ALIKE_LITERALS = tuple(dict.fromkeys(each.encode().translate(_ALIKE) for each in _LITERALS))
+_PARTED = tuple(each.encode() for each in _LITERALS if set(each) & set(".~"))
+"""Literals that no run holds whole."""
 _SHAPES = tuple((literal, re.compile(shape, re.ASCII)) for literal, shape in _KINDS)
 
 
-def may_hold(raw: bytes) -> bool:
-    """Tell whether a body may hold such a key: a few searches for literals."""
-    return any(map(raw.translate(_ALIKE).__contains__, _ALIKE_LITERALS))
+def may_hold(runs: bytes, raw: bytes) -> bool:
+    """Tell whether a body may hold such a key: a few searches for literals.
+
+    Args:
+        runs: Its runs of 15 or more letters, digits, `_`, `-`, `+` and `/`.
+        raw: The whole.
+    """
+    low = runs.translate(_ALIKE)
+    return any(map(low.__contains__, _ALIKE_LITERALS)) or any(map(raw.__contains__, _PARTED))
 
 
 def hinted(text: str) -> bool:

@@ -63,6 +63,9 @@ _SAFE_ENDINGS = (
     "url",
     "uri",
 )
+# Outlook's ids of items and folders (base64 of a mailbox's GUID), OneDrive's of items and drives.
+_GRAPH_ID = re.compile(r"A[AQ][MQ]k[\w=-]{20,}|01[A-Z2-7]{32}|b![\w-]{40,90}")
+_DELTA = re.compile(r"/(?:microsoft\.graph\.)?delta(?:\(|\Z)", re.IGNORECASE)
 _SAFE_HEADERS = frozenset(
     {"etag", "ifmatch", "ifnonematch", "traceparent", "useragent", "requestid", "clientrequestid"}
 )
@@ -72,7 +75,7 @@ _BASE64_LINES = re.compile(
 )
 _BOUNDARY_LINE = re.compile(r"^--[^\r\n]*+", re.MULTILINE)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}+://[^\s\"'<>]*+")
-_TOKEN = re.compile(r"[A-Za-z0-9+/_.~-]++=*+")
+_TOKEN = re.compile(r"(?:b!)?[A-Za-z0-9+/_.~-]++=*+")
 GUID_TEXT = re.compile(GUID)
 _FORM = re.compile(r"[\w.$%+\[\]-]{1,128}=[^\s]*+\Z")
 _DEPTH = 2
@@ -88,7 +91,9 @@ def random_values(rules: Rules, interaction: Interaction) -> Iterator[Found]:
 
 def _in_url(rules: Rules, url: str) -> Iterator[Found]:
     """Look into the query. A path has ids, which look as random as any token."""
-    query = url.partition("?")[2].partition("#")[0]
+    path, _, query = url.partition("#")[0].partition("?")
+    if _DELTA.search(path) is not None:
+        return
     yield from _in_pairs(rules, ("request", "url", "query"), query, depth=0, query=True)
 
 
@@ -156,7 +161,9 @@ def _in_text(rules: Rules, place: Path, text: str, *, depth: int) -> Iterator[Fo
     if "://" in text:
         if depth < _DEPTH:  # an address may hold an address
             for address in _ADDRESS.finditer(text):
-                query = address[0].partition("?")[2].partition("#")[0]
+                path, _, query = address[0].partition("#")[0].partition("?")
+                if _DELTA.search(path) is not None:
+                    continue  # what is in it is the place in a list
                 yield from _in_pairs(rules, place, query, depth=depth + 1, query=True)
         text = _ADDRESS.sub(" ", text)
     for token in _TOKEN.finditer(text):
@@ -178,6 +185,8 @@ def _is_random(rules: Rules, value: str) -> bool:
     ):
         return False
     if not urls.is_opaque(value) or _HEX.fullmatch(value) or not _RANDOM.fullmatch(value):
+        return False
+    if _GRAPH_ID.fullmatch(value) is not None:
         return False
     if value.startswith(_FILE) or secrets.entropy(value) < _LEAST_ENTROPY:
         return False

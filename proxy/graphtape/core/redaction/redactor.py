@@ -11,9 +11,10 @@ from urllib.parse import quote as percent_encoded
 from graphtape.core.graph import last_segment
 from graphtape.core.json_text import quote
 from graphtape.core.message import Headers, Request, Response
-from graphtape.core.redaction import bodies, headers, urls
+from graphtape.core.redaction import bodies, headers, json_bodies, urls
 from graphtape.core.redaction.gate import Gate
 from graphtape.core.redaction.identities import GUID, Pseudonyms
+from graphtape.core.redaction.long_lists import LONG, taken_apart
 from graphtape.core.redaction.opaque import OpaqueBody
 from graphtape.core.redaction.places import rules_of
 from graphtape.core.redaction.policy import Policy
@@ -21,7 +22,7 @@ from graphtape.core.redaction.randomness import is_unguessable
 from graphtape.core.redaction.secrets import MASK
 from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep, settled
 from graphtape.core.redaction.text import text as free_text
-from graphtape.core.redaction.vocabulary import PERSONAL, SECRET_ANSWERS
+from graphtape.core.redaction.vocabulary import PERSONAL, SECRET_ANSWERS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -283,11 +284,42 @@ class Redactor:
             return body
         if not self.policy.personal:
             self._counts["personal"] += len(_KEPT.findall(body))
-        if sweep.action not in SECRET_ANSWERS and self._gate.lets_by(body):
-            return body
-        clean = bodies.body(sweep, body, content_type)
+        secret = sweep.action in SECRET_ANSWERS
+        clean = None if secret or len(body) < LONG else self._in_pieces(sweep, body)
+        if clean is None:
+            if secret:
+                clean = bodies.body(sweep, body, content_type)
+            else:
+                clean = self._sifted(sweep, body, content_type)
         self.unopened = self.unopened or sweep.unopened
         return clean
+
+    def _sifted(self, sweep: Sweep, body: bytes, content_type: str) -> bytes:
+        """Redact a body, the whole of it only where that is needed."""
+        if self._gate.lets_by(body):
+            return body
+        clean = json_bodies.addresses(sweep, body, self._gate.lets_by)
+        return bodies.body(sweep, body, content_type) if clean is None else clean
+
+    def _in_pieces(self, sweep: Sweep, body: bytes) -> bytes | None:
+        """Redact a long collection by items: most of them show nothing. None if it is none."""
+        rules = self._rules
+        if rules.has_paths or rules.field(("value",)) is not Place.PLAIN:
+            return None
+        taken = taken_apart(body)
+        if taken is None or b"#organization" in taken.around or b"#domains" in taken.around:
+            return None  # what their ids are shows by what is around
+        around = self._sifted(sweep, taken.around, "application/json")
+        base = sweep.place
+        items: list[bytes] = []
+        done = taken.pieces[0][0]
+        for start, end, first in taken.pieces:
+            sweep.place = (*base, "value", f"{first}+")
+            piece = self._sifted(sweep, b"[%b]" % body[start:end], "application/json")
+            items += (body[done:start], piece[1:-1])
+            done = end
+        sweep.place = base
+        return taken.joined(around, b"".join(items))
 
     def count(self, changes: Sequence[Change]) -> None:
         """Count what was changed."""

@@ -89,6 +89,7 @@ class Sweep:
         no_provider_keys: Whether the body at hand holds no key in the shape of a provider.
         depth: How many packings the text at hand is inside of: base64, gzip, JSON in a string,
             parts of a message.
+        known: Texts that were changed before in this message, what they became, and why.
         unopened: Why something couldn't be looked into; empty if all was.
         prose: Whether the text at hand is a person's to read (a log line) and may quote
             any URL.
@@ -96,7 +97,7 @@ class Sweep:
 
     __slots__ = (
         *("action", "answer", "changes", "harmless", "names", "place", "prose", "rules"),
-        *("_body", "depth", "no_provider_keys", "unguessable", "unopened"),
+        *("_body", "depth", "known", "no_provider_keys", "unguessable", "unopened"),
     )
 
     def __init__(
@@ -117,6 +118,7 @@ class Sweep:
         self.action = ""
         self.no_provider_keys = False
         self.depth = 0
+        self.known: dict[str, tuple[str, tuple[Change, ...]]] = {}
         self.unopened = ""
         self._body = body
         self.prose = False

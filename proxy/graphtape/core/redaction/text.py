@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from graphtape.core.redaction import markup, packed, shapes
+from graphtape.core.redaction.sweep import Change
 from graphtape.core.redaction.urls import url
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ def text(sweep: Sweep, value: str) -> str:
     """Redact a decoded text of no known format."""
     if value in sweep.harmless:
         return value
+    known = sweep.known.get(value)
+    if known is not None:
+        sweep.changes += [
+            Change(sweep.place, each.rule, each.before, each.after) for each in known[1]
+        ]
+        return known[0]
+    noted = len(sweep.changes)
     swept = value
     if "<" in value:
         swept = markup.swept(sweep, value)
@@ -36,6 +44,10 @@ def text(sweep: Sweep, value: str) -> str:
         if len(sweep.harmless) >= _REMEMBERED:
             sweep.harmless.clear()
         sweep.harmless.add(value)
+    elif len(value) < _LONGEST_REMEMBERED:
+        if len(sweep.known) >= _REMEMBERED:
+            sweep.known.clear()
+        sweep.known[value] = swept, tuple(sweep.changes[noted:])
     return swept
 
 

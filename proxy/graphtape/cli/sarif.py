@@ -1,0 +1,89 @@
+"""Findings as SARIF 2.1.0 (OASIS), which code scanning reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from graphtape import __version__
+from graphtape.core.redaction import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from graphtape.tape.survey import Sighting
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_ABOUT = {
+    Rule.AUTHORIZATION: "Credentials of a header field",
+    Rule.COOKIE: "A cookie",
+    Rule.SECRET: "A value whose name or shape says that it is secret",
+    Rule.JWT: "A JSON Web Token",
+    Rule.PRIVATE_KEY: "A private key",
+    Rule.LINK: "A part of a URL that lets one in without a token",
+    Rule.URL_PASSWORD: "A password in a URL",
+    Rule.MAIL: "A mail address or user principal name",
+    Rule.DOMAIN: "A domain of a tenant",
+    Rule.TENANT: "The id of a tenant",
+    Rule.PERSONAL: "A name, phone number or device name",
+    Rule.PATTERN: "What an expression of the settings matches",
+    Rule.UNOPENED: "Something packed that can't be looked into",
+    Rule.OPAQUE: "A long random value in a place that no rule knows",
+}
+_WARNINGS = frozenset({Rule.OPAQUE, Rule.UNOPENED})
+_HELP = (
+    "Clean the cassette with `graphtape redact`. To allow a value, list it under allow-values in "
+    "[redaction]; to accept this finding alone, write a baseline with `graphtape scan "
+    "--write-baseline FILE`."
+)
+
+
+def sarif(found: Sequence[tuple[Path, Sighting]]) -> str:
+    """Write findings as one SARIF log.
+
+    Args:
+        found: File and finding; paths as the user named them.
+    """
+    rules = [
+        {
+            "id": rule.value,
+            "shortDescription": {"text": about},
+            "help": {"text": _HELP},
+            "defaultConfiguration": {"level": _level(rule.value)},
+        }
+        for rule, about in _ABOUT.items()
+    ]
+    driver = {"name": "graphtape", "version": __version__, "rules": rules}
+    results = [_result(path, sighting) for path, sighting in found]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _level(rule: str) -> str:
+    return "warning" if rule in _WARNINGS else "error"
+
+
+def _result(path: Path, sighting: Sighting) -> dict[str, object]:
+    finding, index = sighting.finding, sighting.interaction
+    place = finding.place if index is None else f"interactions[{index}].{finding.place}"
+    address = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    return {
+        "ruleId": finding.rule,
+        "level": _level(finding.rule),
+        "message": {"text": f"{place}: {finding.excerpt}. {_ABOUT[Rule(finding.rule)]}. {_HELP}"},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": address},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"fullyQualifiedName": place}],
+            }
+        ],
+        "partialFingerprints": {
+            "place/v1": hashlib.sha256(f"{finding.rule} {place}".encode()).hexdigest()[:32]
+        },
+    }

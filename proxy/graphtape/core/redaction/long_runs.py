@@ -1,0 +1,41 @@
+"""What no name tells, found at one look: keys by their shape, and base64 of a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphtape.core.redaction import packed, provider_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
+_AS_RUNS = bytes(0x41 if each in _CHARACTERS else 0x20 for each in range(256))
+SHORTEST = 15
+"""Characters of the shortest run in which there may be one: `xoxb-` and ten more."""
+_RUN = b"A" * SHORTEST
+
+
+def look(raw: bytes) -> tuple[bool, bool]:
+    """Tell of a body whether it may hold a provider's key, and whether base64 of a text."""
+    runs = list(_runs(raw))
+    if not runs:
+        return False, False
+    return (
+        provider_keys.may_hold(b" ".join(runs), raw),
+        any(map(packed.may_begin, runs)),
+    )
+
+
+def _runs(raw: bytes) -> Iterator[bytes]:
+    """List long runs of the characters of keys and of base64, but no GUIDs."""
+    runs = raw.translate(_AS_RUNS)
+    at = runs.find(_RUN)
+    while at >= 0:
+        end = runs.find(b" ", at)
+        end = len(raw) if end < 0 else end
+        if end - at != 36 or raw[at + 8 : at + 24 : 5] != b"----":  # noqa: PLR2004 - a GUID's
+            yield raw[at:end]
+            if raw[at - 1 : at] == b"\\":  # the n of an escaped line break
+                yield raw[at + 1 : end]
+        at = runs.find(_RUN, end)

@@ -1,0 +1,104 @@
+"""What the quick looks let by holds nothing that the rules would find."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphtape.core.redaction import bodies
+from graphtape.core.redaction.graph_names import NAMES
+from graphtape.core.redaction.identities import Pseudonyms
+from graphtape.core.redaction.places import rules_of
+from graphtape.core.redaction.policy import Policy
+from graphtape.core.redaction.redactor import Redactor
+from graphtape.core.redaction.sweep import Sweep
+from graphtape.core.redaction.vocabulary import (
+    DOMAIN_FIELDS,
+    FORM_SECRETS,
+    QUERY_SECRETS,
+    SECRET_ENDINGS,
+    SECRET_FIELDS,
+    TENANT_FIELDS,
+)
+
+EXAMPLES = 50_000 if os.environ.get("GRAPHTAPE_FULL") else 1_000
+FAKE = "Fake-Canary-1"
+GUID = "0f0e0d0c-0b0a-4909-8807-060504030201"
+NAMED = sorted(
+    {*NAMES, *SECRET_FIELDS, *SECRET_ENDINGS, *FORM_SECRETS, *QUERY_SECRETS, *DOMAIN_FIELDS}
+    | TENANT_FIELDS
+)
+names = st.one_of(
+    st.sampled_from(NAMED),
+    st.sampled_from(["id", "name", "key", "value", "displayName", "omaUri", "@odata.type", "mail"]),
+    st.sampled_from(["@odata.context", "headers", "body", "url", "requests", "settingName", "k"]),
+    st.text(max_size=6),
+)
+pieces = st.one_of(
+    st.sampled_from(NAMED),
+    st.sampled_from(
+        [
+            *("=", ": ", " ", '"', "'", "\\", "<", ">", "</", "/", "&", "%", ",", "\n", "--", "$"),
+            *(FAKE, GUID, "a@acme.test", "jane_acme.test#EXT#@x.onmicrosoft.com", "Bearer "),
+            *("https://login.microsoftonline.com/", "https://acme.sharepoint.com/sites/x?sig="),
+            *("111111-222222-333333-444444-555555-666666-777777-888888", "tenant", "tid", "/v2/"),
+            *(
+                "xoxb-0000000000-fake",
+                "AKIA" + "FAKE" * 4,
+                "eyJhbGciOiJub25lIn0.eyJmIjoxfQ.fakefake",
+            ),
+            *(
+                "cGFzc3dvcmQ9RmFrZS1DYW5hcnktMQ==",
+                "password",
+                "ConvertTo-SecureString",
+                "|",
+                "CDATA",
+            ),
+            *("#microsoft.graph.organization", "$metadata#domains", "Password", "%70assword"),
+            *("password: |\n  x\n", "a,Password\n1,fake\n", "=?utf-8?Q?password=3Dx1y?="),
+        ]
+    ),
+    st.text(max_size=8),
+)
+texts = st.lists(pieces, max_size=6).map("".join)
+values = st.recursive(
+    st.one_of(texts, texts.map(lambda text: json.dumps({"a": text})), st.integers(), st.booleans()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=4)),
+    max_leaves=8,
+)
+written = st.one_of(
+    st.dictionaries(names, values, max_size=5).map(json.dumps),
+    st.dictionaries(names, values, max_size=5).map(
+        lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    ),
+    texts,
+)
+
+
+def fully(body: bytes) -> bytes:
+    """Redact without any quick look."""
+    sweep = Sweep(
+        rules_of(Policy()),
+        Pseudonyms(salt="s", allow=frozenset(), lenient=False),
+        answer=True,
+        body=bodies.body,
+    )
+    return bodies.body(sweep, body, "")
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(written)
+def test_the_quick_looks_agree_with_the_rules(text: str) -> None:
+    body = text.encode("utf-8", "surrogatepass")
+    assert Redactor(salt="s").content(body, "", action="") == fully(body)
+
+
+@settings(max_examples=EXAMPLES // 50, deadline=None)
+@given(st.lists(st.dictionaries(names, values, max_size=5), min_size=1, max_size=5))
+def test_a_long_list_is_redacted_as_a_whole_one_is(items: list[object]) -> None:
+    filler = [{"id": GUID, "displayName": "x" * 100} for _ in range(500)]
+    body = json.dumps({"@odata.context": "c", "value": [*filler, *items, *filler]}).encode()
+    assert Redactor(salt="s").content(body, "", action="") == fully(body)
