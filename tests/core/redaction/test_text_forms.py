@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from graphtape.core.message import Headers, Response
+from graphtape.core.redaction.graph_names import NAMES, Kind
 from graphtape.core.redaction.redactor import Redactor
 
 S = "Hunter2-Fake-Canary"
@@ -37,6 +39,9 @@ MARKUP = [
     f"<plist><dict><key>PayloadType</key><string>x</string><key>SharedSecret</key><string>{S}</string></dict></plist>",
     f"<plist><dict><key>Password</key>\n  <data>{S}</data></dict></plist>",
     f"<plist><dict><key>Passwords</key><array><string>first</string><string>{S}</string></array></dict></plist>",
+    f"<table><tr><td>Password:</td><td>{S}</td></tr></table>",
+    f"<p>Password: {S}</p>",
+    f"<Item><LocURI>./x/PreSharedKey</LocURI><Format>chr</Format><Data>{S}</Data></Item>",
     f"<a><note>&lt;password&gt;{S}&lt;/password&gt;</note></a>",
     f'<a><json><![CDATA[{{"password": "{S}"}}]]></json></a>',
 ]
@@ -87,6 +92,17 @@ ASSIGNMENTS = [
     f'Name;"Wi-Fi Password"\njo;"{S}"\n',
     f"Host\tApi Secret\na\t{S}\n",
     f"AccountName=x;AccountKey={S};EndpointSuffix=core",
+    f'$pw = "{S}"',
+    f"{{ clientSecret: '{S}', user: 'x' }}",
+    f"$h['password'] = '{S}'",
+    f"curl -u admin:{S} https://x.example",
+    f"curl --user 'admin:{S}' https://x.example",
+    f"net user admin {S} /add",
+    f"reg add HKLM\\x /v DefaultPassword /t REG_SZ /d {S} /f",
+    f"Dear Jo,\r\n\r\nUser: jo\r\nPassword: {S}\r\nBye",
+    f'{{"a": 1, "password": "{S}',
+    "Basic " + base64.b64encode(f"jo:{S}".encode()).decode(),
+    f'--b\r\nContent-Disposition: form-data; name="db_pass"\r\n\r\n{S}\r\n--b--',
 ]
 
 
@@ -94,7 +110,11 @@ ASSIGNMENTS = [
 def test_what_is_assigned_to_the_name_of_a_secret_is_masked(text: str) -> None:
     after = redacted(text)
     assert S not in after
+    assert base64.b64encode(f"jo:{S}".encode()).decode() not in after
     assert redacted(after) == after
+    if not text.startswith("--b"):  # parts of a message are looked for in bodies alone
+        (inside,) = json.loads(redacted(json.dumps([text]), "application/json"))
+        assert S not in inside
 
 
 def test_a_table_keeps_its_other_columns() -> None:
@@ -156,3 +176,76 @@ def test_it_takes_linear_time(text: str) -> None:
 
     quarter = min(took(text[: len(text) // 4]) for _ in range(2))
     assert took(text) < 12 * quarter + 0.5
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"fieldName": "Password", "fieldValue": S},
+        {"attributeName": "clientSecret", "attributeValue": S},
+        {"label": "Passphrase", "value": S},
+        {"name": "Password", "values": [S, S]},
+        {"omaUri": "./Vendor/MSFT/VPNv2/x/PreSharedKey", "value": S},
+        {"headers": {"X-Acme-Token": S}},
+    ],
+    ids=str,
+)
+def test_a_name_beside_a_value_says_what_it_is(beside: object) -> None:
+    assert S not in redacted(json.dumps({"settings": [beside]}), "application/json")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://login.example/redeem?rd=https%3a%2f%2fx.example%2fa%3fticket%3d{S}%26ver%3d2",
+        f"https://teams.microsoft.com/meet/123456789012?p={S}",
+        f"https://x.azurewebsites.net/api/x?code={S}",
+        f"https://x.logic.azure.com/workflows/a/triggers/manual/paths/invoke?sv=1.0&sig={S}",
+        f"https://zoom.example/j/1?pwd={S}",
+    ],
+)
+def test_urls_that_let_in_whoever_has_them_lose_what_does(url: str) -> None:
+    for body in ({"inviteRedeemUrl": url}, {"note": f"see {url}."}, {"joinWebUrl": url}):
+        assert S not in redacted(json.dumps(body), "application/json")
+
+
+def test_a_filevault_key_is_masked_and_a_product_code_is_not() -> None:
+    key = "ABCD-EF2H-IJKL-MN4P-QRST-UV6X"
+    assert key not in redacted(json.dumps({"note": f"it is {key}."}), "application/json")
+    for text in ("AB12-CD34-EF56", "20AB-10CD-40EF-50AB-60CD", "WXYZ1-ABCD2-EFGH3-IJKL4-MNOP5"):
+        body = json.dumps({"note": text})
+        assert redacted(body, "application/json") == body
+
+
+HARMLESS = sorted(name for name, kind in NAMES.items() if kind is Kind.HARMLESS)
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_harmless_name_of_the_model_keeps_its_value(name: str) -> None:
+    for value in ("Plain-value_1", "on", ["a", "b"], 42, True, None):
+        body = json.dumps({"value": [{"id": "1", name: value}]})
+        assert redacted(body, "application/json") == body
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"passwordPolicies": "DisablePasswordExpiration, DisableStrongPassword"},
+        {"tokenType": "Bearer"},
+        {"ticketNumber": "INC0012345"},
+        {"changeKey": "CQAAABYAAAAiIsqMbYjsT5e/T7KzowPTAAAAAAAB"},
+        {"keyId": "f0b0b335-1d71-4883-8f98-567911bfdca6"},
+        {"thumbprint": "A1B2C3D4E5F6A7B8C9D0E1F2A3B4C5D6E7F8A9B0"},
+        {"schema": {"primaryKey": "id", "name": "primaryKey", "value": "id"}},
+        {"name": "passwordRequired", "value": "true"},
+        {"domain": "contoso.com"},
+        {"note": "signature = valid; password=required"},
+        {"note": "Please change your password soon.\nKey points: none\nTicket: INC0012"},
+        {"@odata.nextLink": "https://graph.microsoft.com/v1.0/users?$skiptoken=RFNwdAIAAQAAABY"},
+        {"startDateTime": "2026-01-02T03:04:05.0000000Z"},
+    ],
+    ids=str,
+)
+def test_what_merely_sounds_like_a_secret_stays(value: object) -> None:
+    body = json.dumps(value)
+    assert redacted(body, "application/json") == body

@@ -20,8 +20,8 @@ _ENDINGS = (
     *("clientassertion", "clientstate", "samlassertion", "secrettext", "passwd"),
     *("serviceaccountcredentials", "sharedaccesssignature", "tempauth"),
 )
-_NAMES = frozenset({"assertion", "pass", "psk", "pwd"})
-_LAST_WORDS = frozenset({"pass", "psk", "pwd"})
+_NAMES = frozenset({"assertion", "pass", "psk", "pw", "pwd"})
+_LAST_WORDS = frozenset({"pass", "psk", "pw", "pwd"})
 _SIGNATURES = frozenset({"sig", "signature"})
 """Names of much that is no secret, as tokens are: their value must look like one."""
 _CURSORS = ("skiptoken", "deltatoken", "nexttoken", "pagetoken", "continuationtoken", "synctoken")
@@ -30,8 +30,8 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # `name=value` and `"name": "value"`, in a text of no known format.
 _ASSIGNED = re.compile(
     r"(?<!\w)(\w[\w-]{1,127}+)"
-    r"""(?:["'\\]{0,8}\]?\s{0,4}:?={1,3}>?\s{0,4}|["'\\]{1,8}\s{0,4}:\s{0,4}(?=["'\\]))"""
-    r"""(?:"((?:[^"\\\r\n]|\\.)*+)"|'([^'\r\n]*+)'|(\\{1,7}["'])((?:(?!\4)[^\r\n])*+)"""
+    r"""(?:["'\\]{0,8}\]?\s{0,4}:?={1,3}>?\s{0,4}|["'\\]{0,8}\s{0,4}:\s{0,4}(?=["'\\]))"""
+    r"""(?:"((?:[^"\\\r\n]|\\.)*+)(?:"|\\?\Z)|'([^'\r\n]*+)(?:'|\Z)|(\\{1,7}["'])((?:(?!\4)[^\r\n])*+)"""
     r"""|([^\s"'\\&<>;,#]++))"""
 )
 # `--password x`, `-Password 'x'`, `/password:x`
@@ -42,6 +42,19 @@ _OPTION = re.compile(
 _SECURE = re.compile(
     r"""ConvertTo-SecureString\s{1,8}(?:-String\s{1,8})?(?:"([^"\r\n]++)"|'([^'\r\n]++)')"""
     r"""|(?:"([^"\r\n]++)"|'([^'\r\n]++)')(?=\s{0,8}\|\s{0,8}ConvertTo-SecureString)""",
+    re.IGNORECASE,
+)
+# `curl -u user:password`, `net user name password /add`, `reg add … /v Password … /d value`
+_CURL = re.compile(
+    r"""(?<=\s)(?:-u|--user|--proxy-user|-U)[ =]{0,4}["']?[^\s:"']{1,128}:([^\s"']++)"""
+)
+_NET_USER = re.compile(
+    r"\bnet1?(?:\.exe)? user\s{1,4}(?:\"[^\"]{1,64}\"|[^\s\"/]{1,64})\s{1,4}([^\s/*][^\s]*+)",
+    re.IGNORECASE,
+)
+_REG_ADD = re.compile(
+    r"""/v\s{1,4}["']?([\w-]{2,64}+)["']?(?:\s{1,4}/t\s{1,4}\w{1,20})?\s{1,4}/d\s{1,4}"""
+    r"""(?:"([^"\r\n]++)"|([^\s"]++))""",
     re.IGNORECASE,
 )
 _ELSEWHERE = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}|%\w+%|\$env:\w+|<[\w -]+>")
@@ -69,26 +82,23 @@ def swept(sweep: Sweep, text: str) -> str:
         text = _ASSIGNED.sub(lambda found: _named(sweep, found), text)
     if "-" in text or "/" in text:
         text = _OPTION.sub(lambda found: _named(sweep, found), text)
+    if "curl" in text:
+        text = _CURL.sub(lambda found: assigned(sweep, found, 1), text)
+    if " user " in text:
+        text = _NET_USER.sub(lambda found: assigned(sweep, found, 1), text)
+    if " /d " in text:
+        text = _REG_ADD.sub(lambda found: _named(sweep, found), text)
     if "securestring" in text.lower():
         text = _SECURE.sub(lambda found: assigned(sweep, found, found.lastindex or 0), text)
     return text
 
 
-def lines(sweep: Sweep, text: str, kind: str) -> str:
-    """Mask values in the lines of YAML, and in tables.
-
-    Args:
-        sweep: The message's.
-        text: Decoded.
-        kind: Its content type, lower case; empty if it is unknown.
-    """
-    if "csv" in kind:
-        return _table(sweep, text)
-    if not kind or kind.startswith("text/plain") or "yaml" in kind:
+def lines(sweep: Sweep, text: str) -> str:
+    """Mask values in the lines of YAML, and of what is written like it, and in tables."""
+    if ":" in text:
         text = _YAML_BLOCK.sub(lambda block: _yaml_block(sweep, block), text)
         text = _YAML_LINE.sub(lambda line: _yaml_line(sweep, line), text)
-        text = _table(sweep, text)
-    return text
+    return _table(sweep, text) if "\n" in text else text
 
 
 def says_secret(sweep: Sweep, name: str, value: str) -> bool:

@@ -30,6 +30,7 @@ _TEXTUAL = re.compile(
     r"|[^;]*\+(?:json|xml|yaml)\b)"
 )
 _GZIP = b"\x1f\x8b\x08"
+_ZLIB = frozenset({b"x\x9c", b"x\xda"})
 _UNPACKED_LIMIT = 16 * 1024 * 1024
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # RFC 1952 section 2.3: no time, any system
 _LARGEST_BLOCK = 65_535
@@ -71,6 +72,8 @@ def body(  # noqa: PLR0911 - one for each form
         return _text(sweep, raw, "")
     if raw.startswith(_GZIP):
         return _gzip(sweep, raw, content_type)
+    if raw[:2] in _ZLIB:
+        return _zlib(sweep, raw, content_type)
     mark, wide = _wide(raw)
     if wide:
         return _utf(sweep, raw, mark, wide, content_type)
@@ -101,8 +104,9 @@ def _text(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
         return _legacy(sweep, raw, content_type)
     if "\0" in decoded:
         return binary(sweep, raw)
-    if "\n" in decoded or ":" in decoded:
-        decoded = assignments.lines(sweep, decoded, content_type.lower())
+    kind = content_type.lower()
+    if "\n" not in decoded and (kind.startswith("text/plain") or "yaml" in kind):
+        decoded = assignments.lines(sweep, decoded)
     return text(sweep, decoded).encode()
 
 
@@ -137,7 +141,9 @@ def is_opaque(begins: bytes, content_type: str) -> bool:
     if any(each.match(begins) for each in starts):
         return False
     mark, wide = _wide(begins)
-    if begins.startswith(_GZIP) or mark or (wide and not _breaks(begins, wide)):
+    if begins.startswith(_GZIP) or begins[:2] in _ZLIB:
+        return False
+    if mark or (wide and not _breaks(begins, wide)):
         return False
     return _CONTROL.search(begins) is not None
 
@@ -231,6 +237,19 @@ def _gzip(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
         return binary(sweep, raw)
     swept = sweep.open(unpacked, content_type)
     return raw if swept == unpacked else _packed(swept)
+
+
+def _zlib(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
+    """Redact a body that zlib packed (RFC 1950), where it did."""
+    try:
+        unpacked = coding.decode(raw, "deflate", limit=_UNPACKED_LIMIT)
+    except coding.TooLargeError:
+        sweep.unopened = f"it holds zlib data of more than {_UNPACKED_LIMIT >> 20} MiB"
+        unpacked = None
+    if unpacked is None:
+        return _text(sweep, raw, content_type)
+    swept = sweep.open(unpacked, content_type)
+    return raw if swept == unpacked else zlib.compress(swept, 0)
 
 
 def _packed(raw: bytes) -> bytes:

@@ -19,7 +19,18 @@ _SECRET_STEMS = (
     *(b"secret", b"pass", b"pwd", b"auth", b"assertion", b"cred", b"client", b"key", b"code"),
     *(b"token", b"cookie", b"sig", b"sas", b'url"', b"connectionstr", b"eyj", b"earer ", b"mii"),
     *(b'headers"', b'"body"', b"\\", b'pin"', b"pin=", b"psk", b'"k"', b'"d"'),
-    *(b"securestring", b"=?"),
+    *(
+        b"securestring",
+        b"=?",
+        b"pw",
+        b"basic ",
+        b"curl",
+        b"net user ",
+        b"net1 user ",
+        b"exe user ",
+        b"ticket",
+        b"/meet/",
+    ),
     *(b"%4", b"%5", b"%6", b"%7", b"%2d"),  # letters: `pass%77ord=` is a form's `password=`
 )
 _IDENTITY_STEMS = (
@@ -32,7 +43,8 @@ _TELLING_AT = re.compile(
     rb'@(?!odata\.|removed"|microsoft\.graph\.|(?:%b)")'
     % b"|".join(re.escape(name.encode()) for name in sorted(DOCUMENTATION_DOMAINS))
 )
-_PACKED = {b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b"}  # UTF-16 and gzip: nothing shows
+# UTF-16, gzip and zlib: nothing shows.
+_PACKED = {b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"x\x9c", b"x\xda"}
 UTF16_SAMPLE = 256
 """Bytes from a body's start in which UTF-16 without a mark shows by its zeros."""
 _SMALL = 64 * 1024
@@ -137,9 +149,11 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
             *("downloadurl", "weburl"),
         }
     )
-    marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%;<|&]", b"code="]
+    marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%;<|&\]]", b"code="]
     # Options and headings; the names of properties go on, as `passwordPolicies` does.
-    marks += [rb"(?:pass|pwd|passwd|password|psk|secret|token|key|code)[\"'\\]{0,8}[\s\\]"]
+    marks += [rb"(?:pass|pwd|pw|passwd|password|psk|secret|token|key|code)[\"'\\]{0,8}[\s\\]"]
+    marks += [b"basic ", b"curl ", rb"net1?(?:\.exe)? user ", b"/meet/", rb"pw[\"'\\\s]{0,40}[=:]"]
+    marks += [rb"ticket[\"'\\\s]{0,40}[=:]"]
     marks += [b"securestring", rb"=\?", rb"(?:pass|psk|signature|sig|token)[\"'\\\s]{0,40}[=:>]"]
     marks += [b"eyj", b"earer ", b"cookie", b"authorization", b"private", b'headers"', b'"body"']
     marks += [b"mii..[aqgw]iba", b'"k"', b'"d"', *map(str.encode, vocabulary.TYPED_SECRETS)]

@@ -16,9 +16,7 @@ from graphtape.core.redaction.identities import is_domain
 from graphtape.core.redaction.neighbours import told_by_neighbours
 from graphtape.core.redaction.sweep import DEEPEST, Rule
 from graphtape.core.redaction.text import text
-from graphtape.core.redaction.vocabulary import (
-    Place,
-)
+from graphtape.core.redaction.vocabulary import KEYS_OR_NAMES, Place, folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +32,7 @@ _KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
 _WITH_AT = re.compile(rb'"([^"@\\]*+@[^"\\]*+)"')
 _SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
+_SHORTEST_KEY = 16
 _BATCH = ("requests", "responses")
 _TWO_INDEXES = 2
 
@@ -147,6 +146,8 @@ def _string(  # noqa: PLR0911 - one for each place
     match place:
         case Place.ALLOWED:
             return value
+        case Place.SECRET if len(value) < _SHORTEST_KEY and _may_name(path):
+            return value
         case Place.SECRET:
             return sweep.mask(Rule.SECRET, value)
         case Place.SCHEME | Place.COOKIE | Place.SET_COOKIE:
@@ -172,6 +173,10 @@ def _string(  # noqa: PLR0911 - one for each place
             return _plain(sweep, value, path)
         case _:
             assert_never(place)
+
+
+def _may_name(path: Path) -> bool:
+    return bool(path) and isinstance(path[-1], str) and folded(path[-1]) in KEYS_OR_NAMES
 
 
 def _plain(sweep: Sweep, value: str, path: Path) -> str:

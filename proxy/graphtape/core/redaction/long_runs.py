@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from graphtape.core.redaction import packed, provider_keys
@@ -11,19 +12,20 @@ if TYPE_CHECKING:
 
 _CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _AS_RUNS = bytes(0x41 if each in _CHARACTERS else 0x20 for each in range(256))
+_FILEVAULT = re.compile(rb"[A-Z0-9]{4}(?:-[A-Z0-9]{4}){5}")
 SHORTEST = 15
 """Characters of the shortest run in which there may be one: `xoxb-` and ten more."""
 _RUN = b"A" * SHORTEST
 
 
 def look(raw: bytes) -> tuple[bool, bool]:
-    """Tell of a body whether it may hold a provider's key, and whether base64 of a text."""
+    """Tell of a body whether it may hold a provider's key; base64 of a text, or a FileVault key."""
     runs = list(_runs(raw))
     if not runs:
         return False, False
     return (
         provider_keys.may_hold(b" ".join(runs), raw),
-        any(map(packed.may_begin, runs)),
+        any(packed.may_begin(run) or _FILEVAULT.search(run) is not None for run in runs),
     )
 
 
@@ -36,6 +38,8 @@ def _runs(raw: bytes) -> Iterator[bytes]:
         end = len(raw) if end < 0 else end
         if end - at != 36 or raw[at + 8 : at + 24 : 5] != b"----":  # noqa: PLR2004 - a GUID's
             yield raw[at:end]
-            if raw[at - 1 : at] == b"\\":  # the n of an escaped line break
+            if raw[at - 1 : at] == b"\\":  # an escape: `\n`, `\u2192`
                 yield raw[at + 1 : end]
+                if raw[at : at + 1] == b"u":
+                    yield raw[at + 5 : end]
         at = runs.find(_RUN, end)

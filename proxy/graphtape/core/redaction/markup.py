@@ -10,7 +10,7 @@ import re
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import secrets
+from graphtape.core.redaction import assignments, secrets
 from graphtape.core.redaction.neighbours import PLAIN_VALUE
 from graphtape.core.redaction.sweep import Rule
 from graphtape.core.redaction.vocabulary import NAME_FIELDS, VALUE_FIELDS, Place, folded
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 _TAG = re.compile(
     r"<(/?)([A-Za-z_][\w:.-]{0,127})((?:[^<>\"']|\"[^\"<]*+\"|'[^'<]*+')*+)>",
 )
-_ATTRIBUTE = re.compile(r"([\w:.-]{1,128})\s{0,8}=\s{0,8}(?:\"([^\"<]*+)\"|'([^'<]*+)')")
+_ATTRIBUTE = re.compile(
+    r"([\w:.-]{1,128})\s{0,8}=\s{0,8}"
+    r"(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>=`]++))"
+)
 _CDATA, _CDATA_ENDS = "<![CDATA[", "]]>"
-_NAMES = NAME_FIELDS | {"locuri", "key", "uri"}
-_VALUES = VALUE_FIELDS | {"content", "data", "string", "plaintext"}
+_NAMES = NAME_FIELDS | {"locuri", "key", "uri", "td", "th", "dt"}
+_VALUES = VALUE_FIELDS | {"content", "data", "string", "plaintext", "td", "dd"}
 _PLIST_VALUES = frozenset({"string", "data", "integer", "real"})
 _NUMBERS = frozenset({"integer", "real"})
 _NAME_REACHES = 4  # leaves after the one that holds a name
@@ -131,8 +134,6 @@ class _Reader:
                 self._forget_key()
                 return
             self._forget_key()
-        if name in _NAMES:
-            self._tell(name, value)
         around = self.around[-2] if len(self.around) > 1 else ""
         secret = entry or rules.field((name,)) is Place.SECRET
         if name in _VALUES and not secret:
@@ -141,15 +142,17 @@ class _Reader:
             )
         if secret:
             self._mask(start, value)
-        else:
-            self._inside(start, value)
+            return
+        if name in _NAMES:
+            self._tell(name, value)
+        self._inside(start, value)
 
     def _forget_key(self) -> None:
         if not self.keyed_from:
             self.key = ""
 
     def _tell(self, name: str, value: str) -> None:
-        self.told = self.sweep.rules.neighbour(name, value.strip())
+        self.told = self.sweep.rules.neighbour(name, value.strip().rstrip(":"))
         self.leaves = _NAME_REACHES
 
     def _inside(self, start: int, value: str) -> None:
@@ -160,6 +163,10 @@ class _Reader:
             if swept != inner:
                 at = start + len(_CDATA)
                 self.edits.append((at, at + len(inner), swept))
+        elif ":" in value and "&" not in value:
+            swept = assignments.lines(self.sweep, value)
+            if swept != value:
+                self.edits.append((start, start + len(value), swept))
         elif "&" in value:
             inner = unescape(value)
             swept = self._opened(inner)

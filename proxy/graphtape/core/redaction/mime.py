@@ -7,6 +7,7 @@ import quopri
 import re
 from typing import TYPE_CHECKING
 
+from graphtape.core.redaction.assignments import says_secret
 from graphtape.core.redaction.sweep import Rule
 from graphtape.core.redaction.text import text
 from graphtape.core.redaction.vocabulary import Place
@@ -79,7 +80,9 @@ def _part(sweep: Sweep, name: str, head: bytes, content: bytes) -> bytes:
     place = sweep.rules.parameter(name, query=False) if name else Place.PLAIN
     if place is Place.ALLOWED:
         return content
-    if place is Place.SECRET:
+    if place is Place.SECRET or (
+        name and says_secret(sweep, name, content.decode("latin-1").strip())
+    ):
         return sweep.mask(Rule.SECRET, content.decode("latin-1")).encode("latin-1")
     return _content(sweep, head, content)
 

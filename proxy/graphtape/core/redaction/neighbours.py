@@ -31,7 +31,7 @@ _STEMS = (
     *("secret", "password", "pwd", "passcode", "passphrase", "token", "key", "authorization"),
     *("cookie", "auth", "principal", "credential", "psk", "pin"),
 )
-_VALUE = re.compile(rb'(?:alue|ALUE)(?:String|Text|STRING|TEXT|string|text)?"\s*+:\s*+"')
+_VALUE = re.compile(rb'(?:alue|ALUE)(?:s|String|Text|STRING|TEXT|string|text)?"\s*+:\s*+[\["]')
 """What a value-like field ends with. Literal at its start, so that a search is fast."""
 
 _SECRET_NAME = re.compile(
@@ -58,6 +58,7 @@ class _Object:
         jwk_mark: Whether it is a JSON Web Key (RFC 7517), or is made one of.
         secret_type: Whether it is a credential whose `type` says that its value is secret.
         values: Where value-like strings start, by folded name.
+        listed: Strings of its `values`.
         jwk: Where the parts of a key start that are secret in a private one.
     """
 
@@ -66,6 +67,7 @@ class _Object:
     jwk_mark: bool = False
     secret_type: bool = False
     values: dict[str, Scalar] = field(default_factory=dict)
+    listed: list[Scalar] = field(default_factory=list)
     jwk: list[int] = field(default_factory=list)
 
 
@@ -85,6 +87,8 @@ def told_by_neighbours(raw: bytes, rules: Rules, *, answer: str) -> dict[int, Pl
     for scalar in scalars(raw):
         path = scalar.path
         last = path[-1] if path and scalar.string else None
+        if isinstance(last, int) and path[-2:-1] == ("values",):
+            objects.setdefault(path[:-2], _Object()).listed.append(scalar)
         if not isinstance(last, str):
             continue
         value = unquoted(raw, scalar)
@@ -127,7 +131,8 @@ def _told(seen: _Object, raw: bytes) -> dict[int, Place]:
     """Say what the values of an object are."""
     found: dict[int, Place] = {}
     typed = TYPED_SECRETS.get(seen.kind, frozenset())
-    for key, scalar in seen.values.items():
+    named = [*seen.values.items(), *(("values", scalar) for scalar in seen.listed)]
+    for key, scalar in named:
         own = key in typed or (key == "value" and seen.secret_type)
         place = Place.SECRET if own else seen.told
         if place in {Place.PLAIN, Place.ALLOWED}:

@@ -25,7 +25,7 @@ _URL_SAFE = str.maketrans("+/", "-_")
 _SAMPLE = 32
 _PLAIN = rb"[\t\n\r -~]"
 _OPENS = re.compile(
-    rb"\x1f\x8b\x08|\xef\xbb\xbf|(?:\xff\xfe(?:\0\0)?|\xfe\xff|\0\0\xfe\xff)[\0-\x7f]{2}"
+    rb"\x1f\x8b\x08|x[\x9c\xda]|\xef\xbb\xbf|(?:\xff\xfe(?:\0\0)?|\xfe\xff|\0\0\xfe\xff)[\0-\x7f]{2}"
     rb"|(?:%b|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){6,}+"
     rb"[\x80-\xff]{0,3}\Z|(?:%b\0){4,}|(?:\0%b){4,}|(?:%b\0\0\0){3,}|(?:\0\0\0%b){3,}"
     % ((_PLAIN,) * 5)

@@ -35,8 +35,9 @@ _NAMED_BY_PARENT = {
     ("emailaddress", "name"): Place.PERSON,
     ("link", "weburl"): Place.LINK,  # createLink: who has it may read
 }
-_SECRET_HEADERS = frozenset(name for name in SECRET_FIELDS if name.startswith("x"))
 _HEADER_MAPS = frozenset({"headers", "httpheaders"})  # a $batch part's
+_NO_TOKENS = ("synctoken", "continuationtoken", "skiptoken", "deltatoken", "pagetoken")
+_NEIGHBOURS = SECRET_NEIGHBOURS | SECRET_FIELDS - {"clientinfo", "primarykey", "secondarykey"}
 _SEPARATOR = re.compile(r"[/.:\\]")
 _REMEMBERED = 4096  # the keys of a hostile body must not pile up
 
@@ -105,6 +106,8 @@ class Rules:
             return known
         if key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS) or key.startswith("xauth"):
             return Place.SECRET
+        if key.endswith("token") and not key.endswith(_NO_TOKENS):
+            return Place.SECRET
         return Place.TENANT if key.endswith(TENANT_ENDINGS) else Place.PLAIN
 
     def neighbour(self, field: str, name: str) -> Place:
@@ -113,9 +116,9 @@ class Rules:
         key = key.replace(" ", "")
         if key in self._allowed or key in self._allowed_headers:
             return Place.ALLOWED
-        if key in SECRET_NEIGHBOURS or key in self._headers or key.endswith(SECRET_ENDINGS):
+        if key in _NEIGHBOURS or key in self._headers or key.endswith(SECRET_ENDINGS):
             return Place.SECRET
-        return Place.SECRET if key in _SECRET_HEADERS else credentials_header(key)
+        return credentials_header(key)
 
     def _name(self, name: str) -> Place:
         """Look a name up once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ _HINT = re.compile(
     r"@|%40|eyJ|PRIVATE|MII|MIG|MHcC|#EXT#|%23EXT%23|onmicrosoft|onmschina|sharepoint"
     r"|tenant|directory|organi[sz]ation|\btid|realm|login\.|sts\.|/v2/|oauth2|Bearer |cookie"
     r"|authorization|key|secret|pass|pwd|psk|securestring|token|assertion|tempauth|sig|credentials|client_?state"
-    r"|\d{6}-\d{6}-",
+    r"|\d{6}-\d{6}-|\bpw|basic |curl|net1?(?:\.exe)? user|ticket"
+    r"|[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}-",
     re.IGNORECASE,
 )
 _PERSONAL_HINT = re.compile("|".join(PERSONAL), re.IGNORECASE)
@@ -70,6 +72,10 @@ _BEARER = re.compile(
 )
 _RECOVERY_GROUPS = 7
 _RECOVERY_KEY = re.compile(r"(?<![\d-])\d{6}(?:-\d{6}){7}(?![\d-])")  # BitLocker
+_BASIC = re.compile(r"\bBasic ([A-Za-z0-9+/]{6,}+={0,2})", re.IGNORECASE)
+_FILEVAULT = re.compile(r"(?<![\w-])[A-Z0-9]{4}(?:-[A-Z0-9]{4}){5}(?![\w-])")
+_FILEVAULT_GROUPS = 5
+_USER_AND_PASSWORD = re.compile(rb"[ -~]*:[ -~\x80-\xff]+")
 _MASKED_LINE = re.compile(r"(?:[\w-]{1,32} )?REDACTED")
 _GAPS = re.compile(r"(REDACTED[0-9a-f]{0,20})")
 _AT_OR_GUEST = re.compile(r"@|%40|(?:#|%23)EXT(?:#|%23)", re.IGNORECASE)
@@ -113,6 +119,10 @@ def credentials(sweep: Sweep, text: str) -> str:
     text = assignments.swept(sweep, text)
     if text.count("-") >= _RECOVERY_GROUPS:
         text = _RECOVERY_KEY.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
+    if text.count("-") >= _FILEVAULT_GROUPS:
+        text = _FILEVAULT.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
+    if "asic " in text or "ASIC " in text:
+        text = _BASIC.sub(lambda m: _basic(sweep, m), text)
     if "earer " in text or "EARER " in text:
         text = _BEARER.sub(lambda m: assigned(sweep, m, 1), text)
     return text
@@ -250,6 +260,16 @@ def _guid(sweep: Sweep, found: re.Match[str]) -> str:
 def _login_domain(sweep: Sweep, found: re.Match[str]) -> str:
     before, name, after = around(found, 1)
     return before + (sweep.domain(name) if is_domain(name) else name) + after
+
+
+def _basic(sweep: Sweep, found: re.Match[str]) -> str:
+    """Mask user and password (RFC 7617)."""
+    bare = found[1].rstrip("=")
+    try:
+        raw = binascii.a2b_base64(bare + "=" * (-len(bare) % 4))
+    except binascii.Error:
+        return found[0]
+    return assigned(sweep, found, 1) if _USER_AND_PASSWORD.fullmatch(raw) else found[0]
 
 
 def _header_line(sweep: Sweep, found: re.Match[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from graphtape.core.redaction import markup, packed, shapes
+from graphtape.core.redaction import assignments, markup, packed, shapes
 from graphtape.core.redaction.sweep import Change
 from graphtape.core.redaction.urls import url
 
@@ -30,16 +30,7 @@ def text(sweep: Sweep, value: str) -> str:
         ]
         return known[0]
     noted = len(sweep.changes)
-    swept = value
-    if "<" in value:
-        swept = markup.swept(sweep, value)
-    if "://" in value:
-        swept = _around_urls(sweep, swept)
-    elif value[:1] == "/" and ("?" in value or "%" in value) and _RELATIVE.fullmatch(value):
-        swept = url(sweep, value, link=False)  # so that it stays the URL that will be asked
-    else:
-        swept = packed.opened(sweep, swept)
-    swept = shapes.plain(sweep, swept)
+    swept = _swept(sweep, value)
     if swept == value and len(value) < _LONGEST_REMEMBERED and not sweep.prose:
         if len(sweep.harmless) >= _REMEMBERED:
             sweep.harmless.clear()
@@ -49,6 +40,21 @@ def text(sweep: Sweep, value: str) -> str:
             sweep.known.clear()
         sweep.known[value] = swept, tuple(sweep.changes[noted:])
     return swept
+
+
+def _swept(sweep: Sweep, value: str) -> str:
+    swept = value
+    if "\n" in value:
+        swept = assignments.lines(sweep, swept)
+    if "<" in value:
+        swept = markup.swept(sweep, swept)
+    if "://" in value:
+        swept = _around_urls(sweep, swept)
+    elif value[:1] == "/" and ("?" in value or "%" in value) and _RELATIVE.fullmatch(value):
+        swept = url(sweep, value, link=False)  # so that it stays the URL that will be asked
+    else:
+        swept = packed.opened(sweep, swept)
+    return shapes.plain(sweep, swept)
 
 
 def _around_urls(sweep: Sweep, value: str) -> str:

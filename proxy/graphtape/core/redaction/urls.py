@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.redaction import percent, secrets, shapes
 from graphtape.core.redaction.identities import DOCUMENTATION_DOMAINS, GUID, is_domain
-from graphtape.core.redaction.sweep import Rule
+from graphtape.core.redaction.sweep import DEEPEST, Rule
 from graphtape.core.redaction.vocabulary import Place
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _SHORTEST_OPAQUE = 20
 _TOKEN_TEXT = re.compile(r"[\w!~.=+/%-]{20,}")
 _TURNS = re.compile(r"[a-z](?=[A-Z0-9])|[0-9](?=[A-Za-z])|[A-Z](?=[0-9])")
 _TOKEN = re.compile(r"(?<=[?&])(token=)([^&]++)", re.IGNORECASE)
+_PASSCODE = re.compile(r"(?<=[?&])(p=)([^&]++)")
 _DELTA = re.compile(r"/(?:microsoft\.graph\.)?delta(?:\(\)?|\Z)", re.IGNORECASE)
 _GUIDS = re.compile(rf"[^0-9a-fA-F]{{0,3}}(?:{GUID}[^0-9a-fA-F]{{0,3}})+")
 _FILE_NAME = re.compile(r".{1,200}\.[A-Za-z][A-Za-z0-9]{1,4}")
@@ -62,6 +63,8 @@ def url(sweep: Sweep, text: str, *, link: bool) -> str:
     query = query[:1] + parameters(sweep, query[1:], foreign=foreign, opaque=link and foreign)
     if "token=" in query.lower() and _DELTA.search(path) is None:
         query = _TOKEN.sub(lambda m: _token(sweep, m), query)
+    if path.startswith("/meet/"):  # Teams: the passcode of a meeting
+        query = _PASSCODE.sub(lambda m: m[1] + sweep.fake(m[2]), query)
     sweep.place = (*base, "fragment")
     fragment = fragment[:1] + _fragment(sweep, fragment[1:])
     sweep.place = (*base, "host")
@@ -169,7 +172,12 @@ def _parameter(sweep: Sweep, name: str, value: str, *, foreign: bool, opaque: bo
         case _:
             if opaque and (is_opaque(decoded) or secrets.is_jwt(decoded)):
                 return sweep.fake(percent.decode(value, plus=False))
-            new = shapes.plain(sweep, decoded)
+            if "://" in decoded and _ABSOLUTE.match(decoded) and sweep.depth < DEEPEST:
+                sweep.depth += 1
+                new = url(sweep, decoded, link=opaque)
+                sweep.depth -= 1
+            else:
+                new = shapes.plain(sweep, decoded)
     return value if new == decoded else percent.encode(new, like=value, plus=True)
 
 

@@ -95,6 +95,8 @@ SECRET_FIELDS = frozenset(
         "xxsrftoken",
     }
 )
+KEYS_OR_NAMES = frozenset({"primarykey", "secondarykey"})
+"""Secrets, but for short values: those name the key of a table."""
 SECRET_ENDINGS = (
     "accesstoken",
     "apikey",
@@ -120,6 +122,7 @@ QUERY_SECRETS = frozenset(
         "sas",
         "sig",
         "signature",
+        "ticket",
         "xamzcredential",
         "xamzsignature",
     }
@@ -155,7 +158,13 @@ NAME_FIELDS = frozenset(
     {
         "appconfigkey",  # managed app configuration
         "displayname",
+        "attributename",
         "fieldid",
+        "fieldname",
+        "headername",
+        "label",
+        "optionname",
+        "settingkey",
         "id",
         "key",
         "keyname",
@@ -175,7 +184,14 @@ NAME_FIELDS = frozenset(
 VALUE_FIELDS = frozenset(
     {
         "appconfigkeyvalue",
+        "attributevalue",
         "currentvalue",
+        "defaultvalue",
+        "headervalue",
+        "newvalue",
+        "optionvalue",
+        "parametervalue",
+        "variablevalue",
         "fieldvalue",
         "keyvalue",
         "settingvalue",
