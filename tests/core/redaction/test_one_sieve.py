@@ -45,6 +45,7 @@ pieces = st.one_of(
     st.sampled_from(
         [
             *("=", ": ", " ", '"', "'", "\\", "<", ">", "</", "/", "&", "%", ",", "\n", "--", "$"),
+            *("jane.doe@acme.test", "j1@x-y.acme.onmicrosoft.com", "x@contoso.com", "a@b.c"),
             *(FAKE, GUID, "a@acme.test", "jane_acme.test#EXT#@x.onmicrosoft.com", "Bearer "),
             *("https://login.microsoftonline.com/", "https://acme.sharepoint.com/sites/x?sig="),
             *("111111-222222-333333-444444-555555-666666-777777-888888", "tenant", "tid", "/v2/"),
@@ -97,6 +98,23 @@ def fully(body: bytes) -> bytes:
 @given(written)
 def test_the_quick_looks_agree_with_the_rules(text: str) -> None:
     body = text.encode("utf-8", "surrogatepass")
+    assert Redactor(salt="s").content(body, "", action="") == fully(body)
+
+
+addresses = st.one_of(
+    st.emails(),
+    st.sampled_from(
+        ["eyjane@acme.test", "redacted@acme.test", "a@login.acme.test", "b@acme.co.uk"]
+    ),
+    st.from_regex(r"[a-z0-9._-]{1,20}@([a-z0-9-]{1,12}\.){1,3}[a-z]{1,5}", fullmatch=True),
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@pytest.mark.timeout(3600)
+@given(st.lists(st.dictionaries(st.sampled_from(["mail", "userPrincipalName"]), addresses)))
+def test_a_list_of_addresses_is_redacted_as_any_body_is(people: list[object]) -> None:
+    body = json.dumps({"@odata.context": "c", "value": people}).encode()
     assert Redactor(salt="s").content(body, "", action="") == fully(body)
 
 

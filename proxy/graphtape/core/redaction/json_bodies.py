@@ -30,6 +30,10 @@ _DULL = re.compile(rb'"(?:(?![0-9]{6}-[0-9]{6}-)[\w:-]{0,64}|(?![Bb]earer )[\w ]
 _LITERALS = frozenset({b"true", b"false", b"null"})
 _KEY_WITH_MAIL = re.compile(rb'"([^"\\@]++@[^"\\]*+)"(?=[ \t\r\n]*+:)')
 _WITH_AT = re.compile(rb'"([^"@\\]*+@[^"\\]*+)"')
+# An address that no other rule can find anything in: too short for a key, all lower case.
+_ADDRESS = re.compile(
+    rb"[a-z][a-z0-9]{0,15}(?:\.[a-z0-9]{1,8}){0,2}@(?:[a-z0-9][a-z0-9-]{0,40}\.){1,4}[a-z]{2,12}"
+)
 _SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
 _SHORTEST_KEY = 16
@@ -96,7 +100,12 @@ def addresses(sweep: Sweep, raw: bytes, harmless: Callable[[bytes], bool]) -> by
 
 
 def _address(sweep: Sweep, found: re.Match[bytes]) -> bytes:
-    value = found[1].decode("utf-8", "surrogateescape")
+    raw = found[1]
+    if raw.startswith(b"@odata."):
+        return found[0]
+    value = raw.decode("utf-8", "surrogateescape")
+    if _ADDRESS.fullmatch(raw) and value not in sweep.rules.allowed_values:
+        return b'"%b"' % sweep.mail(value).encode()
     after = text(sweep, value)
     if after == value:
         return found[0]
