@@ -8,14 +8,20 @@ from pathlib import Path
 
 import click
 
-from benchmarks import memory, record, replay, rival, start, tape
+from benchmarks import memory, record, redact, replay, rival, start, tape
 from benchmarks.load import WRK_MISSING, has_wrk
 from benchmarks.options import Options
 from benchmarks.process import Failed
 from benchmarks.table import Results
 
-_PARTS = {"replay": replay.run, "record": record.run, "start": start.run, "memory": memory.run}
-_NEED_NO_LOAD = frozenset({"start"})
+_PARTS = {
+    "replay": replay.run,
+    "record": record.run,
+    "start": start.run,
+    "memory": memory.run,
+    "redact": redact.run,
+}
+_NEED_NO_LOAD = frozenset({"start", "redact"})
 
 
 @click.command()
@@ -62,7 +68,7 @@ def main(  # noqa: PLR0913 - an option each
     full: bool,
     install: bool,
 ) -> None:
-    """Measure Graphtape beside others: replay, record, start, memory; all of them unless said."""
+    """Measure replay, record, start, memory and redact, beside others; all of them unless said."""
     options = Options(
         seconds=seconds,
         rounds=rounds,

@@ -120,6 +120,15 @@ def test_start_is_measured_without_wrk_too(tmp_path: Path) -> None:
     assert "exec to first answer, bare handler" in done.stdout
 
 
+def test_redaction_is_measured_beside_reading(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    done = benchmarks("redact", *SMALL, "--only", "70 users", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(file.read_text())["figures"]
+    assert [figure["unit"] for figure in figures] == ["ms", "x"] * 2
+    assert all(figure["value"] > 0 for figure in figures)
+
+
 def test_without_wrk_a_load_is_refused_with_what_to_install(tmp_path: Path) -> None:
     done = benchmarks("replay", "--json", str(tmp_path / "results.json"), PATH=str(tmp_path))
     assert done.returncode == 2

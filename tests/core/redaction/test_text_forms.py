@@ -249,3 +249,26 @@ def test_a_harmless_name_of_the_model_keeps_its_value(name: str) -> None:
 def test_what_merely_sounds_like_a_secret_stays(value: object) -> None:
     body = json.dumps(value)
     assert redacted(body, "application/json") == body
+
+
+def test_a_sharing_url_in_base64_is_opened_and_packed_again() -> None:
+    shared = "https://acme-my.sharepoint.com/:x:/g/personal/jane_acme_test/EQ1?e=a1"
+    packed = base64.urlsafe_b64encode(shared.encode()).decode().rstrip("=")
+    url = f"https://graph.microsoft.com/v1.0/shares/u!{packed}/driveItem"
+    after = Redactor(salt="s").url(url)
+    begins, _, rest = after.partition("/shares/u!")
+    again = rest.removesuffix("/driveItem")
+    inner = base64.urlsafe_b64decode(again + "=" * (-len(again) % 4)).decode()
+    assert (begins, inner.count("acme"), inner.count("jane")) == (
+        "https://graph.microsoft.com/v1.0",
+        0,
+        0,
+    )
+    assert Redactor(salt="s").url(after) == after
+    plain = base64.urlsafe_b64encode(b"https://contoso.com/x").decode().rstrip("=")
+    assert Redactor(salt="s").url(f"/v1.0/shares/u!{plain}") == f"/v1.0/shares/u!{plain}"
+
+
+def test_a_number_in_an_answer_stays_a_number() -> None:
+    body = json.loads(redacted('{"pin": 48291, "password": 1.5}', "application/json"))
+    assert body == {"pin": 0, "password": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 from graphtape.core.redaction import percent, secrets, shapes
@@ -148,6 +149,9 @@ def _path(sweep: Sweep, path: str, *, opaque: bool) -> str:
     for n, segment in enumerate(segments):
         if len(segment) < 5:  # noqa: PLR2004 - shorter than any rule's shape
             continue
+        if segment.startswith(("u!", "u%21")):
+            segments[n] = _shared(sweep, segment)
+            continue
         if opaque and not secrets.is_fake(segment):
             decoded = percent.decode(segment, plus=False)
             if is_opaque(decoded) or secrets.is_jwt(decoded):
@@ -155,6 +159,20 @@ def _path(sweep: Sweep, path: str, *, opaque: bool) -> str:
                 continue
         segments[n] = shapes.encoded(sweep, segment, plus=False)
     return "/".join(segments)
+
+
+def _shared(sweep: Sweep, segment: str) -> str:
+    """Redact a sharing URL in base64 (Graph: "Access shared items")."""
+    packed = segment.partition("!" if "!" in segment else "%21")[2]
+    try:
+        raw = urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
+    except ValueError:
+        return segment
+    swept = url(sweep, raw, link=True)
+    if swept == raw:
+        return segment
+    new = urlsafe_b64encode(swept.encode()).decode("ascii").rstrip("=")
+    return segment[: len(segment) - len(packed)] + new
 
 
 def _parameter(sweep: Sweep, name: str, value: str, *, foreign: bool, opaque: bool) -> str:
