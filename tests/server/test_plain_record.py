@@ -486,3 +486,12 @@ def test_a_session_of_the_requests_library_is_recorded(tmp_path: Path) -> None:
 def test_recording_twice_gives_the_same(tmp_path: Path) -> None:
     first = recorded(tmp_path / "1.yaml", [get(ME)] * 3, lambda _: OK)
     assert first == recorded(tmp_path / "2.yaml", [get(ME)] * 3, lambda _: OK)
+
+
+def test_a_secret_in_the_reason_phrase_is_not_on_the_tape(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 200 password=Fake-Canary-9 it is\r\nContent-Length: 2\r\n\r\n{}"
+    tape = tmp_path / "t.yaml"
+    with RawServer(answer=lambda _: answer) as graph, recording(tape, upstream=graph.url) as proxy:
+        assert requests.get(f"{proxy.url}/v1.0/me", headers=AUTH, timeout=30).reason.endswith("is")
+    assert "Fake-Canary-9" not in tape.read_text()
+    assert open_cassette(tape).interactions[0].response.reason == "password=REDACTED it is"

@@ -72,6 +72,8 @@ class PlainAnswer:
         """Read an answer; None where it takes more than is done here."""
         if message.code < HTTPStatus.OK or bodyless("GET", message.code) or len(wire) > LARGEST:
             return None
+        if message.reason not in _PHRASES:
+            return None  # of upstream's own, which may say anything
         answer = cls(message.code, message.reason, wire)
         return answer if answer._read(message.raw_headers, known) else None
 
@@ -147,6 +149,9 @@ class PlainAnswer:
             headers=Headers(tuple((field.name, field.text) for field in named)),
             body=b"" if self._coded else self.out,
         )
+
+
+_PHRASES = frozenset({"", *(each.phrase for each in HTTPStatus)})
 
 
 @lru_cache(maxsize=64)
