@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -449,6 +450,13 @@ def test_graphs_own_cursors_and_ids_are_no_findings(value: str, tmp_path: Path) 
     path = tmp_path / "a.yaml"
     got = json.dumps({"@odata.deltaLink": value, "item": value, "note": f"see {value} there"})
     save_cassette(path, [interaction(got=got)], metadata=None)
+    assert scanned(path.name, cwd=tmp_path).findings == []
+
+
+def test_what_was_opened_masked_and_packed_again_is_no_finding(tmp_path: Path) -> None:
+    script = base64.b64encode(b"$password = 'REDACTED'\nInstall-It -Quiet\n").decode()
+    path = tmp_path / "a.yaml"
+    save_cassette(path, [interaction(got=json.dumps({"scriptContent": script}))], metadata=None)
     assert scanned(path.name, cwd=tmp_path).findings == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.json_text import NotJsonError, scalars
 from graphtape.core.json_text import text as unquoted
-from graphtape.core.redaction import percent, provider_keys, secrets, urls
+from graphtape.core.redaction import packed, percent, provider_keys, secrets, urls
 from graphtape.core.redaction.identities import GUID
 from graphtape.core.redaction.vocabulary import Place, folded
 
@@ -186,8 +186,8 @@ def _is_random(rules: Rules, value: str) -> bool:
         return False
     if not urls.is_opaque(value) or _HEX.fullmatch(value) or not _RANDOM.fullmatch(value):
         return False
-    if _GRAPH_ID.fullmatch(value) is not None:
-        return False
+    if _GRAPH_ID.fullmatch(value) is not None or packed.may_begin(value.encode()):
+        return False  # an id, or base64 of what was looked through
     if value.startswith(_FILE) or secrets.entropy(value) < _LEAST_ENTROPY:
         return False
     return not _is_coded_text(value)
