@@ -49,6 +49,7 @@ pieces = st.one_of(
             *(FAKE, GUID, "a@acme.test", "jane_acme.test#EXT#@x.onmicrosoft.com", "Bearer "),
             *("https://login.microsoftonline.com/", "https://acme.sharepoint.com/sites/x?sig="),
             *("111111-222222-333333-444444-555555-666666-777777-888888", "tenant", "tid", "/v2/"),
+            *("realm", "directory: ", "directoryId="),
             *(
                 "xoxb-0000000000-fake",
                 "AKIA" + "FAKE" * 4,

@@ -36,6 +36,7 @@ _SECRET_STEMS = (
 _IDENTITY_STEMS = (
     *(b"tenant", b"tid", b"organi", b"/v2/", b"login.", b"sts.", b"domain", b"aadsts"),
     *(b".onm", b"sharepoint.", b"ext#", b"%"),
+    *(b"realm", b"directory ", b"directory=", b"directory:", b'directory"', b"directoryid"),
 )
 # An `@` of an annotation, or at the domain of nobody, tells nothing; what stands before it shows
 # by a stem, if it is a guest's name.
@@ -163,7 +164,7 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
     if rules.identities:
         marks += [
             b"tenant",
-            rb"tid[\"'\\=:%]",
+            rb"(?:tid|directory)(?:\W|[0-9a-f]{8}|eq|is|with|id)",
             b"realm",
             b"/v2/",
             rb"login\.",
