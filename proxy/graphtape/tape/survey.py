@@ -161,8 +161,7 @@ def _loose(path: Path, policy: Policy, cassette: Cassette | None = None) -> tupl
         text = files.content(path).decode("latin-1")
     except OSError:
         return ()
-    known = set(policy.allow_values)
-    found = {value: rule for value, rule in find_in_text(text, policy) if value not in known}
+    found = dict(find_in_text(text, policy))
     if not found:
         return ()
     seen = b"\n".join(map(_unquoted, _texts(cassette))) if cassette is not None else b""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.redaction import secrets
 from graphtape.core.redaction.neighbours import PLAIN_VALUE
 from graphtape.core.redaction.sweep import Rule
-from graphtape.core.redaction.vocabulary import SECRET_ENDINGS, Place, folded
+from graphtape.core.redaction.vocabulary import CURSOR_ENDINGS, SECRET_ENDINGS, Place, folded
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
@@ -24,7 +24,7 @@ _NAMES = frozenset({"assertion", "pass", "psk", "pw", "pwd"})
 _LAST_WORDS = frozenset({"pass", "psk", "pw", "pwd"})
 _SIGNATURES = frozenset({"sig", "signature"})
 """Names of much that is no secret, as tokens are: their value must look like one."""
-_CURSORS = ("skiptoken", "deltatoken", "nexttoken", "pagetoken", "continuationtoken", "synctoken")
+_CURSORS = (*CURSOR_ENDINGS, "nexttoken")
 _LONG = 16
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # `name=value` and `"name": "value"`, in a text of no known format.

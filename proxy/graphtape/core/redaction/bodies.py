@@ -43,7 +43,6 @@ _MARKS = (
 )
 _WIDE_RUN = re.compile(rb"(?:[\t\n\r -~]\0){8,}+")
 _CONTROL = re.compile(rb"[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-_CONTROL_TEXT = re.compile("[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _PADDED = re.compile(rb"[\w+/.-]+={1,2}\s*\Z")  # base64, no form
 _PRINTABLE = re.compile(rb"[\t\n\r -~]{8,}+")
@@ -68,7 +67,7 @@ def body(  # noqa: PLR0911 - one for each form
     if not raw:
         return raw
     if sweep.depth > DEEPEST:
-        sweep.unopened = f"something is packed more than {DEEPEST} times over"
+        sweep.leave_unopened()
         return _text(sweep, raw, "")
     if raw.startswith(_GZIP):
         return _gzip(sweep, raw, content_type)
@@ -115,16 +114,18 @@ def _legacy(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
     if _CONTROL.search(raw) is not None:
         return binary(sweep, raw)
     named = _CHARSET.search(content_type)
-    charset = named[1] if named is not None else "latin-1"
-    try:
-        decoded = raw.decode(charset)
-        if decoded.encode(charset) != raw:
-            charset, decoded = "latin-1", raw.decode("latin-1")
-    except (LookupError, ValueError):
-        charset, decoded = "latin-1", raw.decode("latin-1")
-    before = decoded.encode()
+    charset = named[1] if named is not None and _is_in(raw, named[1]) else "latin-1"
+    before = raw.decode(charset).encode()
     swept = sweep.open(before, content_type.partition(";")[0])
     return raw if swept == before else swept.decode().encode(charset)
+
+
+def _is_in(raw: bytes, charset: str) -> bool:
+    """Tell whether a text is in a charset, and comes back from it as it was."""
+    try:
+        return raw.decode(charset).encode(charset) == raw
+    except (LookupError, ValueError):
+        return False
 
 
 def is_opaque(begins: bytes, content_type: str) -> bool:
@@ -273,9 +274,9 @@ def _utf(sweep: Sweep, raw: bytes, mark: bytes, wide: str, content_type: str) ->
         decoded = raw[len(mark) : end].decode(wide)
     except UnicodeError:
         return binary(sweep, raw)
-    if _CONTROL_TEXT.search(decoded) is not None:
-        return binary(sweep, raw)
     before = decoded.encode()
+    if _CONTROL.search(before) is not None:
+        return binary(sweep, raw)
     swept = sweep.open(before, content_type)
     return raw if swept == before else mark + swept.decode().encode(wide) + raw[end:]
 

@@ -19,18 +19,8 @@ _SECRET_STEMS = (
     *(b"secret", b"pass", b"pwd", b"auth", b"assertion", b"cred", b"client", b"key", b"code"),
     *(b"token", b"cookie", b"sig", b"sas", b'url"', b"connectionstr", b"eyj", b"earer ", b"mii"),
     *(b'headers"', b'"body"', b"\\", b'pin"', b"pin=", b"psk", b'"k"', b'"d"'),
-    *(
-        b"securestring",
-        b"=?",
-        b"pw",
-        b"basic ",
-        b"curl",
-        b"net user ",
-        b"net1 user ",
-        b"exe user ",
-        b"ticket",
-        b"/meet/",
-    ),
+    *(b"securestring", b"=?", b"pw", b"basic ", b"curl", b"ticket", b"/meet/"),
+    *(b"net user ", b"net1 user ", b"exe user "),
     *(b"%4", b"%5", b"%6", b"%7", b"%2d"),  # letters: `pass%77ord=` is a form's `password=`
 )
 _IDENTITY_STEMS = (
@@ -153,9 +143,12 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
     marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%;<|&\]]", b"code="]
     # Options and headings; the names of properties go on, as `passwordPolicies` does.
     marks += [rb"(?:pass|pwd|pw|passwd|password|psk|secret|token|key|code)[\"'\\]{0,8}[\s\\]"]
-    marks += [b"basic ", b"curl ", rb"net1?(?:\.exe)? user ", b"/meet/", rb"pw[\"'\\\s]{0,40}[=:]"]
-    marks += [rb"ticket[\"'\\\s]{0,40}[=:]"]
-    marks += [b"securestring", rb"=\?", rb"(?:pass|psk|signature|sig|token)[\"'\\\s]{0,40}[=:>]"]
+    marks += [b"basic ", b"curl ", rb"net1?(?:\.exe)? user ", b"/meet/"]
+    marks += [
+        b"securestring",
+        rb"=\?",
+        rb"(?:pass|pw|psk|signature|sig|ticket|token)[\"'\\\s]{0,40}[=:>]",
+    ]
     marks += [b"eyj", b"earer ", b"cookie", b"authorization", b"private", b'headers"', b'"body"']
     marks += [b"mii..[aqgw]iba", b'"k"', b'"d"', *map(str.encode, vocabulary.TYPED_SECRETS)]
     marks += [b"contentdisposition"]  # multipart: blank lines stand between name and value

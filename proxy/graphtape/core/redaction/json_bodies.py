@@ -38,7 +38,6 @@ _SETTLED = re.compile(r"REDACTED|user-[a-z2-7]{8}@[a-z2-7]{8}\.example")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{16,}+={0,2}\s*")
 _SHORTEST_KEY = 16
 _BATCH = ("requests", "responses")
-_TWO_INDEXES = 2
 
 
 def json(sweep: Sweep, raw: bytes) -> bytes:
@@ -120,15 +119,12 @@ def embedded(sweep: Sweep, value: str) -> str | None:
         return None
     raw = value.encode("utf-8", "surrogatepass")
     if sweep.depth >= DEEPEST:
-        sweep.unopened = f"something is packed more than {DEEPEST} times over"
+        sweep.leave_unopened()
         return None
-    sweep.depth += 1
     try:
-        swept = json(sweep, raw)
+        swept = sweep.deeper(lambda: json(sweep, raw))
     except NotJsonError:
         return None
-    finally:
-        sweep.depth -= 1
     return swept.decode("utf-8", "surrogatepass")
 
 
@@ -141,10 +137,7 @@ def _scalar(sweep: Sweep, raw: bytes, scalar: Scalar, place: Place) -> bytes | N
         if sweep.answer:  # a number stays one, for clients that read it as such
             return None if before == "0" else sweep.note(Rule.SECRET, before, "0").encode()
         return quote(sweep.mask(Rule.SECRET, before))
-    plain = place is Place.PLAIN
-    after = (
-        _plain(sweep, before, scalar.path) if plain else _string(sweep, before, place, scalar.path)
-    )
+    after = _string(sweep, before, place, scalar.path)
     if after != before and _SETTLED.fullmatch(after) is None:
         after = sweep.settled(lambda value: _string(sweep, value, place, scalar.path), after)
     return None if after == before else quote(after)
@@ -153,14 +146,14 @@ def _scalar(sweep: Sweep, raw: bytes, scalar: Scalar, place: Place) -> bytes | N
 def _string(  # noqa: PLR0911 - one for each place
     sweep: Sweep, value: str, place: Place, path: Path
 ) -> str:
+    if place is Place.PLAIN:  # most are
+        return _plain(sweep, value, path)
     identities = sweep.rules.identities
     match place:
         case Place.ALLOWED:
             return value
-        case Place.SECRET if len(value) < _SHORTEST_KEY and _may_name(path):
-            return value
         case Place.SECRET:
-            return sweep.mask(Rule.SECRET, value)
+            return value if _names_key(path, value) else sweep.mask(Rule.SECRET, value)
         case Place.SCHEME | Place.COOKIE | Place.SET_COOKIE:
             return headers.placed(sweep, place, value)
         case Place.LINK if "://" in value:
@@ -172,8 +165,7 @@ def _string(  # noqa: PLR0911 - one for each place
         case Place.PERSON | Place.DEVICE | Place.SERIAL | Place.PHONE if sweep.rules.personal:
             return shapes.person(sweep, place, value)
         case (
-            Place.PLAIN
-            | Place.LINK
+            Place.LINK
             | Place.TENANT
             | Place.DOMAIN
             | Place.PERSON
@@ -186,8 +178,10 @@ def _string(  # noqa: PLR0911 - one for each place
             assert_never(place)
 
 
-def _may_name(path: Path) -> bool:
-    return bool(path) and isinstance(path[-1], str) and folded(path[-1]) in KEYS_OR_NAMES
+def _names_key(path: Path, value: str) -> bool:
+    """Tell whether a `primaryKey` is the name of a column, no secret."""
+    last = path[-1] if path else None
+    return len(value) < _SHORTEST_KEY and isinstance(last, str) and folded(last) in KEYS_OR_NAMES
 
 
 def _plain(sweep: Sweep, value: str, path: Path) -> str:

@@ -18,11 +18,11 @@ class LongList(NamedTuple):
 
     Attributes:
         around: The body with one number in place of the items.
-        pieces: Start, end, and the index of the first item, of about 32 KiB of whole items each.
+        pieces: Start and end of about 32 KiB of whole items each.
     """
 
     around: bytes
-    pieces: list[tuple[int, int, int]]
+    pieces: list[tuple[int, int]]
 
     def joined(self, around: bytes, items: bytes) -> bytes:
         """Put items back where they stood."""
@@ -46,18 +46,17 @@ def taken_apart(body: bytes) -> LongList | None:
     start = body.find(whole)
     if start != body.rfind(whole):  # which of them is the collection doesn't show
         return None
-    pieces: list[tuple[int, int, int]] = []
-    begin = at = first = -1
-    end = start
-    for index, item in enumerate(items):
+    pieces: list[tuple[int, int]] = []
+    begin, end = -1, start
+    for item in items:
         raw = bytes(item)
         at = body.find(raw, end)
-        if begin < 0:
-            begin, first = at, index
         end = at + len(raw)
+        if begin < 0:
+            begin = at
         if end - begin >= _PIECE:
-            pieces.append((begin, end, first))
+            pieces.append((begin, end))
             begin = -1
     if begin >= 0:
-        pieces.append((begin, end, first))
+        pieces.append((begin, end))
     return LongList(body[: pieces[0][0]] + _MARK + body[end:], pieces)

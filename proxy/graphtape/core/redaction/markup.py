@@ -123,7 +123,7 @@ class _Reader:
         rules = self.sweep.rules
         self.leaves -= 1
         if name == "key" and self.keyed_from == 0:
-            self.key, self.keyed_from = value, 0
+            self.key = value
             self._tell(name, value)
             return
         if self.key:
@@ -163,16 +163,16 @@ class _Reader:
             if swept != inner:
                 at = start + len(_CDATA)
                 self.edits.append((at, at + len(inner), swept))
-        elif ":" in value and "&" not in value:
-            swept = assignments.lines(self.sweep, value)
-            if swept != value:
-                self.edits.append((start, start + len(value), swept))
         elif "&" in value:
             inner = unescape(value)
             swept = self._opened(inner)
             if swept != inner:
                 new = escape(swept, quote="&quot;" in value or "&#" in value)
                 self.edits.append((start, start + len(value), new))
+        elif ":" in value:
+            swept = assignments.lines(self.sweep, value)
+            if swept != value:
+                self.edits.append((start, start + len(value), swept))
 
     def _opened(self, inner: str) -> str:
         raw = inner.encode("utf-8", "surrogatepass")

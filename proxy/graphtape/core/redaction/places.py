@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphtape.core.redaction.vocabulary import (
+    CURSOR_ENDINGS,
     DOMAIN_FIELDS,
     FORM_SECRETS,
     HEADERS,
@@ -36,14 +37,17 @@ _NAMED_BY_PARENT = {
     ("link", "weburl"): Place.LINK,  # createLink: who has it may read
 }
 _HEADER_MAPS = frozenset({"headers", "httpheaders"})  # a $batch part's
-_NO_TOKENS = ("synctoken", "continuationtoken", "skiptoken", "deltatoken", "pagetoken")
 _NEIGHBOURS = SECRET_NEIGHBOURS | SECRET_FIELDS - {"clientinfo", "primarykey", "secondarykey"}
 _SEPARATOR = re.compile(r"[/.:\\]")
 _REMEMBERED = 4096  # the keys of a hostile body must not pile up
 
 
 class Rules:
-    """The built-in names and a user's own."""
+    """The built-in names and a user's own.
+
+    Attributes:
+        has_paths: Whether one of the user's names a field by those around it.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -55,15 +59,11 @@ class Rules:
         self._pairs: dict[tuple[str, str], Place] = {}
         self._fields, self._field_paths = _split(policy.fields)
         self._allowed, self._allowed_paths = _split(policy.allow_fields)
+        self.has_paths = bool(self._field_paths or self._allowed_paths)
         self._queries = {folded(name) for name in policy.queries}
         self._allowed_queries = {folded(name) for name in policy.allow_queries}
         self._headers = {folded(name) for name in policy.headers}
         self._allowed_headers = {folded(name) for name in policy.allow_headers}
-
-    @property
-    def has_paths(self) -> bool:
-        """Whether a rule of the user's names more than one field."""
-        return bool(self._field_paths or self._allowed_paths)
 
     def field(self, path: Path) -> Place:
         """Say what a JSON field's name says, or that of a container it stands in."""
@@ -77,7 +77,7 @@ class Rules:
                     named = place
         if named is Place.PLAIN and around:
             named = self._pairs.get((around, last)) or self._pair(around, last)
-        if self._field_paths or self._allowed_paths:
+        if self.has_paths:
             named = self._by_path(path, named)
         return named
 
@@ -106,7 +106,7 @@ class Rules:
             return known
         if key in SECRET_FIELDS or key.endswith(SECRET_ENDINGS) or key.startswith("xauth"):
             return Place.SECRET
-        if key.endswith("token") and not key.endswith(_NO_TOKENS):
+        if key.endswith("token") and not key.endswith(CURSOR_ENDINGS):
             return Place.SECRET
         return Place.TENANT if key.endswith(TENANT_ENDINGS) else Place.PLAIN
 

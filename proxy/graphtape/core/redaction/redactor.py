@@ -103,9 +103,9 @@ class Redactor:
     def request(self, request: Request) -> RedactedRequest:
         """Redact a request."""
         sweep = self._sweep(answer=False)
-        self.unopened = ""
         url = self._url(sweep, request.url)
         body = self._body(sweep, request.body, _type(request.headers))
+        self.unopened = sweep.unopened
         masked = tuple(each.before for each in sweep.changes if each.after == MASK)
         redacted = Request(
             method=request.method,
@@ -131,7 +131,6 @@ class Redactor:
         """
         sweep = self._sweep(answer=True)
         sweep.action = last_segment(url).lower()
-        self.unopened = ""
         redacted = Response(
             status=response.status,
             reason=free_text(sweep, response.reason),
@@ -139,6 +138,7 @@ class Redactor:
             body=self._body(sweep, response.body, _type(response.headers)),
         )
         self.count(sweep.changes)
+        self.unopened = sweep.unopened
         return redacted
 
     def field(self, name: str, value: str, *, answer: bool) -> tuple[str, tuple[Change, ...]]:
@@ -167,8 +167,8 @@ class Redactor:
         """
         sweep = self._sweep(answer=True)
         sweep.action = action
-        self.unopened = ""
         clean = self._body(sweep, body, content_type)
+        self.unopened = sweep.unopened
         self.count(sweep.changes)
         return clean
 
@@ -284,15 +284,10 @@ class Redactor:
             return body
         if not self.policy.personal:
             self._counts["personal"] += len(_KEPT.findall(body))
-        secret = sweep.action in SECRET_ANSWERS
-        clean = None if secret or len(body) < LONG else self._in_pieces(sweep, body)
-        if clean is None:
-            if secret:
-                clean = bodies.body(sweep, body, content_type)
-            else:
-                clean = self._sifted(sweep, body, content_type)
-        self.unopened = self.unopened or sweep.unopened
-        return clean
+        if sweep.action in SECRET_ANSWERS:
+            return bodies.body(sweep, body, content_type)
+        clean = self._in_pieces(sweep, body) if len(body) >= LONG else None
+        return self._sifted(sweep, body, content_type) if clean is None else clean
 
     def _sifted(self, sweep: Sweep, body: bytes, content_type: str) -> bytes:
         """Redact a body, the whole of it only where that is needed."""
@@ -310,15 +305,12 @@ class Redactor:
         if taken is None or b"#organization" in taken.around or b"#domains" in taken.around:
             return None  # what their ids are shows by what is around
         around = self._sifted(sweep, taken.around, "application/json")
-        base = sweep.place
         items: list[bytes] = []
         done = taken.pieces[0][0]
-        for start, end, first in taken.pieces:
-            sweep.place = (*base, "value", f"{first}+")
+        for start, end in taken.pieces:
             piece = self._sifted(sweep, b"[%b]" % body[start:end], "application/json")
             items += (body[done:start], piece[1:-1])
             done = end
-        sweep.place = base
         return taken.joined(around, b"".join(items))
 
     def count(self, changes: Sequence[Change]) -> None:

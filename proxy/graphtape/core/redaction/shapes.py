@@ -70,11 +70,12 @@ _HEADER_LINE = re.compile(
 _BEARER = re.compile(
     r"\bBearer ((?=[\w.~+/-]{0,64}[0-9])[\w.~+/-]{16,}+=*+)(?![\"'])", re.IGNORECASE
 )
-_RECOVERY_GROUPS = 7
-_RECOVERY_KEY = re.compile(r"(?<![\d-])\d{6}(?:-\d{6}){7}(?![\d-])")  # BitLocker
+_RECOVERY_DASHES = 5
+_RECOVERY_KEY = re.compile(  # of BitLocker, and of FileVault
+    r"(?<![\d-])\d{6}(?:-\d{6}){7}(?![\d-])"
+    r"|(?<![\w-])[A-Z0-9]{4}(?:-[A-Z0-9]{4}){5}(?![\w-])"
+)
 _BASIC = re.compile(r"\bBasic ([A-Za-z0-9+/]{6,}+={0,2})", re.IGNORECASE)
-_FILEVAULT = re.compile(r"(?<![\w-])[A-Z0-9]{4}(?:-[A-Z0-9]{4}){5}(?![\w-])")
-_FILEVAULT_GROUPS = 5
 _USER_AND_PASSWORD = re.compile(rb"[ -~]*:[ -~\x80-\xff]+")
 _MASKED_LINE = re.compile(r"(?:[\w-]{1,32} )?REDACTED")
 _GAPS = re.compile(r"(REDACTED[0-9a-f]{0,20})")
@@ -117,10 +118,8 @@ def credentials(sweep: Sweep, text: str) -> str:
     if ":" in text:
         text = _HEADER_LINE.sub(lambda m: _header_line(sweep, m), text)
     text = assignments.swept(sweep, text)
-    if text.count("-") >= _RECOVERY_GROUPS:
-        text = _RECOVERY_KEY.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
-    if text.count("-") >= _FILEVAULT_GROUPS:
-        text = _FILEVAULT.sub(lambda m: sweep.note(Rule.SECRET, m[0], secrets.MASK), text)
+    if text.count("-") >= _RECOVERY_DASHES:
+        text = _RECOVERY_KEY.sub(lambda m: shaped(sweep, Rule.SECRET, m[0], secrets.MASK), text)
     if "asic " in text or "ASIC " in text:
         text = _BASIC.sub(lambda m: _basic(sweep, m), text)
     if "earer " in text or "EARER " in text:

@@ -133,12 +133,22 @@ class Sweep:
         if self.depth > DEEPEST:
             return raw
         keys, self.no_provider_keys = self.no_provider_keys, False
+        try:
+            return self.deeper(lambda: self._body(self, raw, content_type))
+        finally:
+            self.no_provider_keys = keys
+
+    def deeper(self, redact: Callable[[], Text]) -> Text:
+        """Redact what stands one packing deeper."""
         self.depth += 1
         try:
-            return self._body(self, raw, content_type)
+            return redact()
         finally:
             self.depth -= 1
-            self.no_provider_keys = keys
+
+    def leave_unopened(self) -> None:
+        """Note that something nests too deep."""
+        self.unopened = f"something is packed more than {DEEPEST} times over"
 
     def settled(self, redact: Callable[[Text], Text], value: Text) -> Text:
         """Redact until nothing changes; what is packed settles with what is around it."""

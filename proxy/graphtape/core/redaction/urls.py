@@ -191,9 +191,7 @@ def _parameter(sweep: Sweep, name: str, value: str, *, foreign: bool, opaque: bo
             if opaque and (is_opaque(decoded) or secrets.is_jwt(decoded)):
                 return sweep.fake(percent.decode(value, plus=False))
             if "://" in decoded and _ABSOLUTE.match(decoded) and sweep.depth < DEEPEST:
-                sweep.depth += 1
-                new = url(sweep, decoded, link=opaque)
-                sweep.depth -= 1
+                new = sweep.deeper(lambda: url(sweep, decoded, link=opaque))
             else:
                 new = shapes.plain(sweep, decoded)
     return value if new == decoded else percent.encode(new, like=value, plus=True)

@@ -112,6 +112,8 @@ SECRET_ENDINGS = (
     "secret",
     "securitytoken",
 )
+CURSOR_ENDINGS = ("continuationtoken", "deltatoken", "pagetoken", "skiptoken", "synctoken")
+"""Names of tokens that say where in a list one is."""
 FORM_SECRETS = frozenset({"code", "codeverifier", "requestedtoken", "subjecttoken"})
 QUERY_SECRETS = frozenset(
     {
