@@ -199,6 +199,17 @@ def test_nesting_is_opened_up_to_the_limit_and_noted_beyond() -> None:
     assert not redactor.unopened
 
 
+def test_what_was_too_deep_to_open_is_opened_where_it_stands_less_deep() -> None:
+    redactor = Redactor(salt="s")
+    packed = b64(f"password={SECRET}".encode())
+    text = packed
+    for _ in range(DEEPEST + 1):
+        text = json.dumps([b64(text.encode())])
+    redactor.content(text.encode(), "", action="")
+    assert redactor.unopened
+    assert packed not in redactor.content(json.dumps([packed]).encode(), "", action="").decode()
+
+
 @pytest.mark.parametrize("kind", ["cut short", "bytes after it", "in base64"])
 def test_gzip_that_cannot_be_opened_is_noted_and_found(kind: str) -> None:
     raw = gzip.compress(TEXTS["JSON"].encode(), mtime=0)

@@ -31,6 +31,8 @@ def text(sweep: Sweep, value: str) -> str:
         return known[0]
     noted = len(sweep.changes)
     swept = _swept(sweep, value)
+    if sweep.unopened:
+        return swept  # it may hold what is opened where it stands less deep
     if swept == value and len(value) < _LONGEST_REMEMBERED and not sweep.prose:
         if len(sweep.harmless) >= _REMEMBERED:
             sweep.harmless.clear()
