@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import memory, record, redact, replay, rival, start, tape
+from benchmarks import kinds, memory, record, redact, replay, rival, start, tape
 from benchmarks.load import WRK_MISSING, has_wrk
 from benchmarks.options import Options
 from benchmarks.process import Failed
@@ -16,6 +16,7 @@ from benchmarks.table import Results
 
 _PARTS = {
     "replay": replay.run,
+    "kinds": kinds.run,
     "record": record.run,
     "start": start.run,
     "memory": memory.run,
@@ -68,7 +69,7 @@ def main(  # noqa: PLR0913 - an option each
     full: bool,
     install: bool,
 ) -> None:
-    """Measure replay, record, start, memory and redact, beside others; all of them unless said."""
+    """Measure replay, kinds, record, start, memory and redact; all of them unless said."""
     options = Options(
         seconds=seconds,
         rounds=rounds,

@@ -57,22 +57,40 @@ def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def put(served: Served, paths: Path, *, connections: int, seconds: float) -> tuple[Load, int]:
+def put(
+    served: Served,
+    paths: Path,
+    *,
+    connections: int,
+    seconds: float,
+    once: bool = False,
+    errors: bool = False,
+) -> tuple[Load, int]:
     """Put a load on a server; return what came of it, and how many requests were answered.
 
+    Args:
+        served: Who is asked.
+        paths: The requests, as `load.lua` reads them.
+        connections: At once.
+        seconds: At most.
+        once: Whether each request is sent once, and the load ends before the last of them.
+        errors: Whether answers with a status of 400 and above are what is asked for.
+
     Raises:
-        Failed: Not every request was answered with a status below 400.
+        Failed: A request wasn't answered, or not with such a status.
     """
     before = served.cpu_seconds()
-    said, used = _wrk(served, paths, connections=connections, seconds=seconds)
+    mode = ["once"] if once else []
+    said, used = _wrk(served, [str(paths), *mode], connections=connections, seconds=seconds)
     after = served.cpu_seconds()
     _, found, facts = said.partition("\nJSON ")
     if not found:
         raise Failed(f"wrk came to no end: {said.strip()[-500:]}")
     result: dict[str, int] = json.loads(facts)
     requests, took = result["requests"], result["microseconds"] / 1e6
-    if result["errors"] or not requests:
-        raise Failed(f"{result['errors']} of {requests} requests weren't answered as they must be")
+    wrong = result["errors"] + (0 if errors else result["status"])
+    if wrong or not requests:
+        raise Failed(f"{wrong} of {requests} requests weren't answered as they must be")
     load = Load(
         requests=requests / took,
         p50=result["p50"] / 1e6,
@@ -83,7 +101,9 @@ def put(served: Served, paths: Path, *, connections: int, seconds: float) -> tup
     return load, requests
 
 
-def _wrk(served: Served, paths: Path, *, connections: int, seconds: float) -> tuple[str, float]:
+def _wrk(
+    served: Served, arguments: Sequence[str], *, connections: int, seconds: float
+) -> tuple[str, float]:
     """Run wrk; return what it printed, and its CPU seconds."""
     # wrk takes whole seconds alone.
     whole = max(1, round(seconds))
@@ -92,7 +112,7 @@ def _wrk(served: Served, paths: Path, *, connections: int, seconds: float) -> tu
         server=False,
     )
     with subprocess.Popen(
-        [*command, served.url, "--", str(paths)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*command, served.url, "--", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         output = process.stdout.read().decode("utf-8", "replace")

@@ -6,7 +6,7 @@ import json
 import uuid
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -85,6 +85,57 @@ def cassette(count: int) -> Path:
 def har(count: int) -> Path:
     """Return the same as HAR, which mitmproxy reads."""
     return _kept(f"users-{count}", "har", _har_entry(0), lambda: _har(count))
+
+
+class Taped(NamedTuple):
+    """An interaction of a tape of its own.
+
+    Attributes:
+        method: Of the request.
+        path: At Graph.
+        answer: Its body.
+        body: The request's, JSON; empty is none.
+    """
+
+    method: str
+    path: str
+    answer: str
+    body: str = ""
+
+
+def written(name: str, interactions: Callable[[], Iterable[Taped]]) -> Path:
+    """Return a cassette of such interactions, written where it isn't in the cache yet."""
+    return _kept(
+        name, "yaml", f"{_taped(Taped('GET', '/', ''))}{name}", lambda: _tape(interactions())
+    )
+
+
+def _tape(interactions: Iterable[Taped]) -> Iterable[str]:
+    yield "interactions:\n"
+    yield from map(_taped, interactions)
+    yield "version: 1\n"
+
+
+def _taped(each: Taped) -> str:
+    path, body, answer = (json.dumps(text) for text in (GRAPH + each.path, each.body, each.answer))
+    media = "      Content-Type:\n      - application/json\n" if each.body else ""
+    fields = "".join(f"      {name}:\n      - {json.dumps(value)}\n" for name, value in headers(1))
+    return f"""\
+- request:
+    body: {body if each.body else "null"}
+    headers:
+      Accept:
+      - application/json
+{media}    method: {each.method}
+    uri: {path}
+  response:
+    body:
+      string: {answer}
+    headers:
+{fields}    status:
+      code: 200
+      message: OK
+"""
 
 
 def request_paths(count: int, prefixes: Sequence[str]) -> Path:

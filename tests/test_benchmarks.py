@@ -83,6 +83,19 @@ def test_replay_is_measured_beside_the_bare_handler(tmp_path: Path) -> None:
 
 
 @needs_wrk
+def test_kinds_of_requests_are_measured_beside_the_bare_handler(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    wanted = ("--only", "$batch", "--only", "answers 403", "--only", "a new query")
+    done = benchmarks("kinds", *SMALL, *wanted, "--json", str(file))
+    assert not done.returncode, done.stderr
+    results = json.loads(file.read_text())
+    names = [each["name"] for each in results["goals"]]
+    assert "a scenario that answers 403, over TLS" in names
+    assert len(names) == 8
+    assert all(each["value"] > 0 for each in results["goals"])
+
+
+@needs_wrk
 def test_record_is_measured_beside_a_bare_proxy(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     done = benchmarks("record", *SMALL, "--json", str(file))
@@ -172,8 +185,8 @@ def test_a_load_that_is_answered_with_errors_fails(
 ) -> None:
     process = module("process")
     paths = tmp_path / "paths.txt"
-    paths.write_text("/v1.0/users/nobody\n")
-    # The bare handler knows no such path: a 500.
+    # Longer than a line that aiohttp reads: a 400.
+    paths.write_text(f"/v1.0/users/{'x' * 10_000}\n")
     with (
         process.by_ready_file(process.python("benchmarks.servers.bare")) as bare,
         pytest.raises(process.Failed, match="weren't answered as they must be"),

@@ -19,6 +19,7 @@ else:
     _LOOP = uvloop.new_event_loop
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
 
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -32,18 +33,28 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def serve(make_handler: Callable[[], Awaitable[Handler]], given: argparse.Namespace) -> None:
-    """Serve until killed."""
+def serve(
+    make_handler: Callable[[], Awaitable[Handler]],
+    given: argparse.Namespace,
+    context: ssl.SSLContext | None = None,
+) -> None:
+    """Serve until killed; over TLS with a context."""
     with asyncio.Runner(loop_factory=_LOOP) as runner:
-        runner.run(_serve(make_handler, given))
+        runner.run(_serve(make_handler, given, context))
 
 
-async def _serve(make_handler: Callable[[], Awaitable[Handler]], given: argparse.Namespace) -> None:
+async def _serve(
+    make_handler: Callable[[], Awaitable[Handler]],
+    given: argparse.Namespace,
+    context: ssl.SSLContext | None,
+) -> None:
     server = web.Server(await make_handler(), access_log=None)
-    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", given.port)
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(server, "127.0.0.1", given.port, ssl=context)
     port = listening.sockets[0].getsockname()[1]
     if given.ready_file is not None:
-        _write(given.ready_file, f"http://127.0.0.1:{port}")
+        scheme = "http" if context is None else "https"
+        _write(given.ready_file, f"{scheme}://127.0.0.1:{port}")
     await asyncio.Event().wait()
 
 

@@ -8,8 +8,8 @@ import time
 from statistics import median
 
 from benchmarks import tape
-from graphtape.core.plan import Mode
-from graphtape.server.opening import Opener
+from graphtape.core.tape.outcome import Mode
+from graphtape.server.session.opening import Opener
 from graphtape.settings import Settings
 
 _TIMES = 200
