@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import trustme
 from aiohttp import web
 
+from graphtape.core.graph.origin import split_session
 from graphtape.core.message import Headers, Request
-from graphtape.core.origin import split_session
 from graphtape.core.signin import TERMS, Terms, sign_in
 
 if TYPE_CHECKING:

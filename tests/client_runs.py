@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
-    from graphtape.server.ports import Addresses
+    from graphtape.server.http.ports import Addresses
     from proxies import Running
 
 _TESTS = Path(__file__).parent

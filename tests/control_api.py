@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import ClientSession, ClientTimeout, web
 
 from graphtape import runner
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.server.control import Events, make_control
-from graphtape.server.outcome import report_of
+from graphtape.server.session.outcome import report_of
 from graphtape.settings import Settings
 from proxies import AUTH
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.journal import Entry
     from graphtape.core.report import Report
-    from graphtape.server.live_session import LiveSession
+    from graphtape.server.session.live_session import LiveSession
 
 TOKEN = "not-a-real-control-token"
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from graphtape.server import plain_record
-from graphtape.server.plain_answer import PlainAnswer
+from graphtape.server.record import plain_record
+from graphtape.server.record.plain_answer import PlainAnswer
 from graphtape.tape.store import open_cassette
 from proxies import RawServer, recording
 

@@ -46,7 +46,7 @@ def playing(rules: str, *, seed: int | None = None, name: str = "mine") -> Play:
 
 
 def decide(play: Play, request: Request, *, session: str = "default", now: float = 0) -> Decision:
-    return play.before(request, session=session, now=now)
+    return play.decide(play.fit(request, session=session), now=now)
 
 
 def status(decision: Decision, request: Request | None = None) -> int | None:
@@ -58,4 +58,4 @@ def status(decision: Decision, request: Request | None = None) -> int | None:
 
 def bent(decision: Decision, response: Response) -> Response:
     assert isinstance(decision, Pass)
-    return response if decision.bend is None else decision.bend.apply(response).response
+    return response if decision.bend is None else decision.bend.apply(response)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from graphtape import runner
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pytest
 
 from commands import GRAPHTAPE, environment, graphtape
 from graphtape.runner.command import environment as environment_of
-from graphtape.server.ports import Addresses
-from graphtape.server.secured import Secured
+from graphtape.server.http.ports import Addresses
+from graphtape.server.tls.secured import Secured
 from tapes import exchanged, taped
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from graphtape.cli.outcome import exit_code
 from graphtape.cli.unused import read_unused
 from graphtape.core.journal import Source
-from graphtape.core.plan import Mode
 from graphtape.core.report import CassetteFacts, Taping, as_json, as_text
+from graphtape.core.tape.outcome import Mode
 from graphtape.core.verdict import Kind, Verdict
 from plays import playing
 from told import NOW, SETTINGS, eventful, fine, journal, miss, play, session, tape, tell, used
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from graphtape.core.session import Session
+    from graphtape.core.tape.session import Session
 
     Golden = Callable[[str, str], None]
 

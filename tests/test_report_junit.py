@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from graphtape.core.plan import Mode
 from graphtape.core.report import Taping, as_junit
+from graphtape.core.tape.outcome import Mode
 from graphtape.core.verdict import Kind, Verdict
 from told import WHY, eventful, fine, miss, session, tape, tell, used
 

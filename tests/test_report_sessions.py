@@ -10,10 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from graphtape.cli.outcome import unused_count
-from graphtape.core.batch import recorded_parts
-from graphtape.core.matching import MatchOptions
+from graphtape.core.graph.batch import recorded_parts
+from graphtape.core.matching.key import MatchOptions
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
 from graphtape.core.report import (
     Taping,
@@ -25,6 +24,7 @@ from graphtape.core.report import (
     as_text,
     unused_by_all,
 )
+from graphtape.core.tape.recording import Recording
 from graphtape.core.verdict import Tally
 from told import NOW, ROOT, fine, miss, play, session, tape, tell, used
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphtape.core.errors import UsageError
-from graphtape.core.graph import ONBOARDING_STATUSES
+from graphtape.core.graph.actions import ONBOARDING_STATUSES
 from graphtape.core.message import Request
 from graphtape.core.scenario import Answer, ConnectionFault, Fault, Pass, Play, WireFault
 from graphtape.scenarios import load, preset_text, presets, read, schema_text

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphtape.core.journal import Entry, Source
-from graphtape.core.matching import MatchOptions
+from graphtape.core.matching.key import MatchOptions
 from graphtape.core.message import Interaction, Request, Response
-from graphtape.core.plan import Mode, Replay
-from graphtape.core.position import Order
-from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
 from graphtape.core.report import CassetteFacts, Report, Taping, account
-from graphtape.core.session import Session
+from graphtape.core.tape.outcome import Mode, Replay
+from graphtape.core.tape.position import Order
+from graphtape.core.tape.recording import Recording
+from graphtape.core.tape.session import Session
 from graphtape.core.verdict import Kind, Tally, Verdict
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def used() -> Recording:
 
 def play(session: Session, path: str) -> None:
     """Play a read whole, as the pipeline does."""
-    plan = session.plan(Request(method="GET", url=ROOT + path))
+    plan = session.decide(session.compile(Request(method="GET", url=ROOT + path)))
     assert isinstance(plan, Replay)
     session.played(plan)
     journal(session, path, Source.REPLAYED)

@@ -11,22 +11,22 @@ import msgspec
 from graphtape import files
 from graphtape.core.decoded import convert
 from graphtape.core.errors import UsageError
-from graphtape.core.link import shown
-from graphtape.core.matching import MatchOptions, Route
-from graphtape.core.origin import upstream_named
-from graphtape.core.path_template import PathTemplate
-from graphtape.core.plan import Mode
-from graphtape.core.position import Order
+from graphtape.core.graph.link import shown
+from graphtape.core.graph.origin import upstream_named
+from graphtape.core.graph.path_template import PathTemplate
+from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
 from graphtape.core.scenario import StatusRule
 from graphtape.core.scenario.key_fault import SpellingError
+from graphtape.core.tape.outcome import Mode
+from graphtape.core.tape.position import Order
 from graphtape.core.verdict import Kind  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.origin import Upstream
+    from graphtape.core.graph.origin import Upstream
     from graphtape.core.scenario import Scenario
 
 MIB = 1024 * 1024

@@ -17,10 +17,10 @@ from commands import GRAPHTAPE, environment, graphtape
 from graphtape.cli import show
 from graphtape.cli.table import Layout, rows
 from graphtape.core.errors import UsageError
-from graphtape.core.matching import MatchOptions
+from graphtape.core.matching.key import MatchOptions
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
+from graphtape.core.tape.recording import Recording
 from graphtape.tape.store import open_cassette, save_cassette
 from graphtape.tape.vcr_format import Metadata
 from proxies import SHARED, needs_recordings

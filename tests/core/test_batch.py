@@ -5,7 +5,8 @@ from base64 import b64encode
 
 import pytest
 
-from graphtape.core.batch import (
+from graphtape.core.errors import RequestError
+from graphtape.core.graph.batch import (
     Part,
     answers_of,
     in_order,
@@ -13,7 +14,6 @@ from graphtape.core.batch import (
     parts_of,
     recorded_parts,
 )
-from graphtape.core.errors import RequestError
 from graphtape.core.message import Headers, Interaction, Request, Response
 
 BETA = "https://graph.microsoft.com/beta"

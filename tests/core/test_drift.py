@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from graphtape.core.drift import as_json, drift, line
+from graphtape.core.matching.drift import as_json, drift, line
+from graphtape.core.matching.operation import Operation
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.operation import Operation
 from graphtape.tape.store import open_cassette
 from proxies import SHARED, needs_recordings
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from graphtape.core.echo import echoed
+from graphtape.core.matching.echo import echoed
 from graphtape.core.message import Headers, Request, Response
 
 ROOT = "https://graph.microsoft.com"

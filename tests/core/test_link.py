@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from graphtape.core.link import (
+from graphtape.core.graph.link import (
     canonical,
     links_in_body,
     links_in_headers,

@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphtape.core.errors import UsageError
-from graphtape.core.index import Index
-from graphtape.core.matching import (
+from graphtape.core.matching.key import (
     MatchOptions,
     key_of,
     writes,
     writes_of,
 )
+from graphtape.core.matching.mismatch import Mismatch, Near, differences, nearest
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.mismatch import Mismatch, Near, differences, nearest
+from graphtape.core.tape.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
 
 GRAPH = "https://graph.microsoft.com"
 FORM = "application/x-www-form-urlencoded"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from graphtape.core.matching import MatchOptions, key_of
+from graphtape.core.matching.key import MatchOptions, key_of
+from graphtape.core.matching.miss import explain
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.miss import explain
-from graphtape.core.position import AlreadyPlayed, Miss, NotRecorded, Order, Player
-from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
+from graphtape.core.tape.position import AlreadyPlayed, Miss, NotRecorded, Order, Player
+from graphtape.core.tape.recording import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphtape.core.errors import RequestError, UsageError
-from graphtape.core.link import shown
-from graphtape.core.message import Headers, Response
-from graphtape.core.origin import (
+from graphtape.core.graph.link import shown
+from graphtape.core.graph.origin import (
     CLOUDS,
     GRAPH_HOSTS,
     GRAPH_ROOTS,
@@ -27,6 +26,7 @@ from graphtape.core.origin import (
     to_tape,
     upstream_named,
 )
+from graphtape.core.message import Headers, Response
 
 GRAPH = "https://graph.microsoft.com"
 OWN = "http://127.0.0.1:8787"

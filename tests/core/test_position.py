@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphtape.core.index import BatchedKey, Index
-from graphtape.core.matching import Key, key_of
+from graphtape.core.matching.key import Key, key_of
 from graphtape.core.message import Request
-from graphtape.core.position import AlreadyPlayed, Hit, How, Miss, NotRecorded, Order, Player
+from graphtape.core.tape.index import BatchedKey, Index
+from graphtape.core.tape.position import AlreadyPlayed, Hit, Miss, NotRecorded, Order, Player
+from graphtape.core.tape.stretch import How
 
 READ, WRITE = "GET", "POST"
 ROOT = "https://graph.microsoft.com/beta/"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphtape.core.index import Index
-from graphtape.core.matching import Key, key_of, writes_of
+from graphtape.core.matching.key import Key, key_of, writes_of
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.position import Hit, Player
-from graphtape.core.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
+from graphtape.core.tape.index import Index
+from graphtape.core.tape.position import Hit, Player
+from graphtape.core.tape.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
 from graphtape.tape.store import open_cassette
 from proxies import SHARED, needs_recordings
 

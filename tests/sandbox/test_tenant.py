@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from graphtape.core.graph import METADATA_CONTENT_TYPE
+from graphtape.core.graph.actions import METADATA_CONTENT_TYPE
 from graphtape.core.message import Headers, Request
 from graphtape.sandbox.tenant import Tenant
 from sandbox.service import GRAPH, NOON, SETTINGS, SandboxClient, serve

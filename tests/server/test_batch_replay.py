@@ -11,7 +11,7 @@ import pytest
 import requests
 import yaml
 
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from proxies import AUTH, proxied, recording, replaying
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ import pytest
 import requests
 
 from graphtape.core.signin import is_sign_in_place
-from graphtape.server.forward import FORWARD_HOSTS
-from graphtape.server.forward.destination import SIGN_IN_HOSTS
 from graphtape.server.tls import Authority
+from graphtape.server.tunnel import FORWARD_HOSTS
+from graphtape.server.tunnel.destination import SIGN_IN_HOSTS
 from graphtape.settings import Settings
 from proxies import AUTH, RawServer, exchange, recording, replaying
 from sdk import app_at

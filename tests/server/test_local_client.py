@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from graphtape.core.errors import RequestError, UsageError
-from graphtape.server.local_client import check_client, check_listen_address
+from graphtape.server.signin.local_client import check_client, check_listen_address
 from graphtape.settings import Address
 from proxies import exchange
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from commands import serving
-from graphtape.core.position import Order
+from graphtape.core.tape.position import Order
 from proxies import TOKEN, RawServer, recording, replaying
 
 if TYPE_CHECKING:

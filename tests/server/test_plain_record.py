@@ -15,7 +15,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.settings import Redaction
 from graphtape.tape.store import open_cassette
 from plain_records import both, counted, recorded

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from graphtape.core.graph.origin import localise_url, off_graph_origin
 from graphtape.core.journal import Source
-from graphtape.core.matching import Key, key_of, writes_of
-from graphtape.core.origin import localise_url, off_graph_origin
+from graphtape.core.matching.key import Key, key_of, writes_of
 from graphtape.tape.store import open_cassette
 from proxies import SHARED, needs_recordings, replaying
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from graphtape.core.errors import RequestError
-from graphtape.server.reach import Range, Reach, Toward, range_of
+from graphtape.server.upstream.reach import Range, Reach, Toward, range_of
 from proxies import AUTH, RawServer, exchange, recording
 
 if TYPE_CHECKING:

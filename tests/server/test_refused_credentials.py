@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands import graphtape
-from graphtape.core.link import shown
+from graphtape.core.graph.link import shown
 from proxies import exchange, recording, replaying
 
 TAPE = Path(__file__).parents[2] / "cassettes" / "disconnect-documentation.yaml"

@@ -10,7 +10,7 @@ import requests
 import graphtape
 from control_api import controlled
 from graphtape import runner
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.settings import Settings
 from proxies import AUTH
 from tapes import exchanged, taped

@@ -13,9 +13,9 @@ import requests
 from commands import graphtape
 from graphtape.core.errors import UsageError
 from graphtape.runner.command import environment
-from graphtape.server.ports import Addresses
-from graphtape.server.secured import Secured
+from graphtape.server.http.ports import Addresses
 from graphtape.server.tls import Authority
+from graphtape.server.tls.secured import Secured
 from graphtape.settings import load
 from proxies import recording, replaying
 from tapes import exchanged, taped

@@ -18,9 +18,9 @@ import requests
 
 from commands import serving
 from graphtape.core.message import Headers
-from graphtape.core.plan import Mode
 from graphtape.core.redaction import Redactor
-from graphtape.server.tee import IN_MEMORY, Tee, Untaped
+from graphtape.core.tape.outcome import Mode
+from graphtape.server.record.tee import IN_MEMORY, Tee, Untaped
 from graphtape.tape.digest import digest
 from graphtape.tape.part import Part
 from graphtape.tape.record import Header, Kind, Span, read_span

@@ -14,8 +14,8 @@ import pytest
 
 from graphtape.core.errors import UpstreamError, UsageError
 from graphtape.core.message import Headers, Request
-from graphtape.server.incoming import Incoming
-from graphtape.server.token_command import TokenCommand
+from graphtape.server.http.request import Incoming
+from graphtape.server.signin.token_command import TokenCommand
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ import requests
 import trustme
 
 from graphtape.core.errors import UsageError
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.tape.store import open_cassette
 from proxies import AUTH, OK, TOKEN, RawServer, proxied, read_request, recording, replaying
 

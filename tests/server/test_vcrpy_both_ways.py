@@ -11,7 +11,7 @@ import pytest
 import requests
 import vcr
 
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from proxies import AUTH, RawServer, recording, replaying
 
 if TYPE_CHECKING:

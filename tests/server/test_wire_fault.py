@@ -23,17 +23,17 @@ import trustme
 from aiohttp import web
 
 from graphtape.core.message import Headers
-from graphtape.server import wire_fault
-from graphtape.server.answer import Outgoing, Sent, respond
-from graphtape.server.protocol import DataServer
-from graphtape.server.wire_fault import Pace, pause
+from graphtape.server.http import wire_fault
+from graphtape.server.http.connection import DataServer
+from graphtape.server.http.response import Outgoing, Sent, respond
+from graphtape.server.http.wire_fault import Pace, pause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from graphtape.server.answer import LastByte
+    from graphtape.server.http.response import LastByte
 
 Loop = asyncio.AbstractEventLoop
 

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphtape.core.errors import RequestError
-from graphtape.core.matching import MatchOptions
+from graphtape.core.matching.key import MatchOptions
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.plan import Assemble, Mode, Replay
-from graphtape.core.position import Hit, Order
-from graphtape.core.recording import Recording
 from graphtape.core.redaction import Policy, Redactor
-from graphtape.core.session import Session
+from graphtape.core.tape.outcome import Assemble, Mode, Replay
+from graphtape.core.tape.position import Hit, Order
+from graphtape.core.tape.recording import Recording
+from graphtape.core.tape.session import Session
 from graphtape.tape import store
 from graphtape.tape.cache import Opened, load_recording, opening, packing
 from graphtape.tape.cache import compiled as compiled_tape
@@ -167,7 +167,7 @@ def plays(recording: Recording, requests: list[Request], order: Order) -> list[o
     told: list[object] = []
     for request in requests:
         try:
-            plan = session.plan(request)
+            plan = session.decide(session.compile(request))
         except RequestError as exc:
             told.append(str(exc))
             continue
@@ -187,18 +187,17 @@ def _plain(tree: object) -> object:
         return ("hit", tree.index, tree.part, tree.slot, tree.how, tuple(tree.answers))
     if isinstance(tree, Recording):
         return tree.name
+    if isinstance(tree, Replay):
+        tree = [tree.answer, tree.request, tree.sent, tree.hit, tree.by_order]
     if isinstance(tree, dict):
         return {key: _plain(value) for key, value in tree.items()}
-    if isinstance(tree, tuple | list):
+    if isinstance(tree, tuple | list | memoryview):
         return [_plain(each) for each in tree]
     slots = [n for kind in type(tree).__mro__ for n in getattr(kind, "__slots__", ())]
-    if slots and not isinstance(tree, str | int | bytes):
-        return {
-            name: _plain(getattr(tree, name))
-            for name in slots
-            if name not in {"player", "deck"} and hasattr(tree, name)
-        }
-    return tree
+    if not slots or isinstance(tree, str | int | bytes):
+        return tree
+    named = (name for name in slots if name not in {"player", "deck"} and hasattr(tree, name))
+    return {name: _plain(getattr(tree, name)) for name in named}
 
 
 def plays_the_same(path: Path) -> None:
@@ -485,7 +484,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(
 RACER = """
 import sys
 from pathlib import Path
-from graphtape.core.matching import MatchOptions
+from graphtape.core.matching.key import MatchOptions
 from graphtape.core.redaction import Policy
 from graphtape.tape import store
 from graphtape.tape.cache import load_recording
@@ -551,7 +550,7 @@ def work(recording: Recording, requests: list[Request]) -> int:
     """Count the calls, Python's and C's, that planning takes; no clock is asked."""
     session = Session.over([recording], mode=Mode.NONE, order=Order.POSITION)
     for request in requests:  # so that what is remembered is
-        session.plan(request)
+        session.decide(session.compile(request))
     count = 0
 
     def note(_frame: object, event: str, _arg: object) -> None:
@@ -561,7 +560,7 @@ def work(recording: Recording, requests: list[Request]) -> int:
     sys.setprofile(note)
     try:
         for request in requests:
-            plan = session.plan(request)
+            plan = session.decide(session.compile(request))
             assert isinstance(plan, Replay)
     finally:
         sys.setprofile(None)

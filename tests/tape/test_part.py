@@ -18,7 +18,7 @@ from multidict import istr
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request, Response
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled
 from graphtape.tape.part import CHUNK, Part, set_aside

@@ -15,7 +15,7 @@ import msgspec
 from graphtape import runner
 from graphtape.cli import serving
 from graphtape.core.errors import GraphtapeError
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.settings import Settings
 
 SETTINGS = "/beta/deviceManagement/chromeOSOnboardingSettings"

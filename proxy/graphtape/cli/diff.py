@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from graphtape.cli.options import FilePath
-from graphtape.core.drift import as_json, drift, line
 from graphtape.core.errors import GraphtapeError
+from graphtape.core.matching.drift import as_json, drift, line
 from graphtape.tape.store import open_cassette
 
 if TYPE_CHECKING:
-    from graphtape.core.drift import Change
+    from graphtape.core.matching.drift import Change
 
 DRIFTED = 1
 COULD_NOT_LOOK = 2

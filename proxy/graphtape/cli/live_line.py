@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from graphtape.cli.serving import say
-from graphtape.core.graph import short
+from graphtape.core.graph.actions import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.cli.serving import note, say
 from graphtape.core.journal import Source
-from graphtape.core.mismatch import spelled_out
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report import as_text
 from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import count, first_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.report import Report
     from graphtape.runner import Proxy
-    from graphtape.server.outcome import Outcome
+    from graphtape.server.session.outcome import Outcome
     from graphtape.settings import Settings
 
 FAILED = 1

@@ -10,7 +10,7 @@ from graphtape import runner
 from graphtape.cli import serving, trailing
 from graphtape.cli.live_line import live_line
 from graphtape.cli.options import FilePath, option, proxying
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 
 
 @click.command("record", cls=trailing.TakesCommand)

@@ -11,8 +11,8 @@ from graphtape.cli import serving, trailing
 from graphtape.cli.live_line import live_line
 from graphtape.cli.loading import loading
 from graphtape.cli.options import FilePath, RetryAfter, option, proxying
-from graphtape.core.plan import Mode
-from graphtape.core.position import Order
+from graphtape.core.tape.outcome import Mode
+from graphtape.core.tape.position import Order
 
 
 @click.command("replay", cls=trailing.TakesCommand)

@@ -13,7 +13,7 @@ from graphtape.cli.options import said, settings_of
 from graphtape.cli.options import serving as serving_options
 
 if TYPE_CHECKING:
-    from graphtape.server.ports import Addresses
+    from graphtape.server.http.ports import Addresses
 
 DEFAULT_LISTEN = "127.0.0.1:8789"
 

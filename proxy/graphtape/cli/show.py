@@ -18,9 +18,9 @@ from graphtape.cli.options import FilePath
 from graphtape.cli.table import Layout, Row, rows
 from graphtape.cli.transcript import transcript
 from graphtape.core.errors import UsageError
-from graphtape.core.matching import MatchOptions
-from graphtape.core.recording import Recording
+from graphtape.core.matching.key import MatchOptions
 from graphtape.core.redaction import Redactor
+from graphtape.core.tape.recording import Recording
 from graphtape.tape.store import open_cassette
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graphtape.core.graph import short
-from graphtape.core.masked import key_digest
-from graphtape.core.mismatch import spelled_out
+from graphtape.core.graph.actions import short
+from graphtape.core.matching.masked import key_digest
+from graphtape.core.matching.mismatch import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from graphtape.core.recording import Recording
+    from graphtape.core.tape.recording import Recording
 
 STRETCH = ">"
 _TITLES = ("", "#", "method", "status", "bytes", "same", "path")

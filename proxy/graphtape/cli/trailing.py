@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from graphtape.core.report import Report
-    from graphtape.server.ports import Addresses
+    from graphtape.server.http.ports import Addresses
     from graphtape.settings import Settings
 
 _WORDS = "graphtape.trailing"

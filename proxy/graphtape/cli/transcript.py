@@ -7,13 +7,13 @@ from base64 import b64decode
 from binascii import Error as NotBase64Error
 from typing import TYPE_CHECKING, TypeGuard
 
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.message import media_type
-from graphtape.core.mismatch import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Headers, Interaction
 
 _ASKED = "  > "

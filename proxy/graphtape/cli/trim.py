@@ -13,11 +13,11 @@ import click
 from graphtape.cli.options import FilePath
 from graphtape.cli.unused import read_unused
 from graphtape.core.errors import CassetteError, UsageError
-from graphtape.core.graph import short
-from graphtape.core.matching import MatchOptions
-from graphtape.core.recording import Recording
+from graphtape.core.graph.actions import short
+from graphtape.core.matching.key import MatchOptions
 from graphtape.core.redaction import Redactor
-from graphtape.core.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
+from graphtape.core.tape.recording import Recording
+from graphtape.core.tape.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
 from graphtape.tape.lock import locked
 from graphtape.tape.store import check_file, open_cassette, save_cassette
 

@@ -6,12 +6,12 @@ import enum
 from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from graphtape.core.position import How
+    from graphtape.core.message import Request
 
 KEPT = 10_000
 """Entries a journal keeps in full; older ones live on in its counts alone."""
@@ -29,6 +29,8 @@ class Source(enum.StrEnum):
     INJECTED = "injected"
     MISSED = "missed"
     REFUSED = "refused"
+
+    __hash__ = str.__hash__  # the enum's own is written in Python
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +60,19 @@ class Entry:
     effects: str = ""
 
 
-class Ticket(Protocol):
-    """What many entries have in common, so that each is written only when somebody reads it."""
+class Facts(NamedTuple):
+    """What many entries have in common of an answer; each as in `Entry`.
 
-    def entry(self, number: int, slot: int, how: How, milliseconds: float) -> Entry:
-        """Write the entry of one request."""
-        ...
+    Attributes:
+        counter: How many entries of this source there are, in a list of one.
+    """
 
-
-Brief: TypeAlias = "tuple[Ticket, int, int, How, float]"
-"""Ticket, number, slot, how the answer stands to those before it, milliseconds."""
+    status: int
+    source: Source
+    interaction: int | None
+    note: str
+    effects: str
+    counter: list[int]
 
 
 class Journal:
@@ -75,44 +80,42 @@ class Journal:
 
     Attributes:
         arrived: How many requests have.
+        clean: Takes secrets and identities out of a URL.
         misses: The first `KEPT` of them.
         injected: How often scenarios did what, by its name and the status answered; the first
             `KEPT` different ones.
     """
 
-    __slots__ = ("_counts", "_kept", "_replayed", "arrived", "injected", "misses")
+    __slots__ = ("_counts", "_kept", "arrived", "clean", "injected", "misses")
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.arrived = 0
+        self.clean: Callable[[str], str] = str
         self.misses: list[Entry] = []
         self.injected: Counter[tuple[str, int]] = Counter()
-        self._kept: deque[Entry | Brief] = deque(maxlen=KEPT)
-        self._counts: Counter[Source] = Counter()
-        self._replayed = 0
+        self._kept: deque[Entry | tuple[Request, Facts, int, float]] = deque(maxlen=KEPT)
+        self._counts: dict[Source, list[int]] = {}
 
     @property
     def entries(self) -> Sequence[Entry]:
         """Those that are kept, in the order they were answered."""
-        return [each if isinstance(each, Entry) else written(each) for each in self._kept]
+        return [each if isinstance(each, Entry) else self.entry(*each) for each in self._kept]
 
     @property
     def counts(self) -> Counter[Source]:
         """How many entries there have been, by source."""
-        counts = self._counts.copy()
-        if self._replayed:
-            counts[Source.REPLAYED] += self._replayed
-        return counts
+        return Counter({source: count[0] for source, count in self._counts.items()})
 
     @property
     def done(self) -> int:
         """How many entries there have been."""
-        return self._counts.total() + self._replayed
+        return sum(count[0] for count in self._counts.values())
 
     def newest(self, most: int) -> list[Entry]:
         """Return the newest of those that are kept, in the order they were answered."""
         found = list(islice(reversed(self._kept), most))
-        return [each if isinstance(each, Entry) else written(each) for each in reversed(found)]
+        return [each if isinstance(each, Entry) else self.entry(*each) for each in reversed(found)]
 
     def number(self) -> int:
         """Number a request that has arrived."""
@@ -122,21 +125,45 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Note what became of a request."""
         self._kept.append(entry)
-        self._counts[entry.source] += 1
-        effects = entry.note if entry.source is Source.INJECTED else entry.effects
-        what = (effects, entry.status)
-        if effects and (what in self.injected or len(self.injected) < KEPT):
-            self.injected[what] += 1
+        self._counted(entry.source)[0] += 1
+        if entry.effects or entry.source is Source.INJECTED:
+            self._note_effects(entry)
         if entry.source is Source.MISSED and len(self.misses) < KEPT:
             self.misses.append(entry)
 
-    def add_replayed(self, brief: Brief) -> None:
-        """Note an answer from tape in short."""
-        self._kept.append(brief)
-        self._replayed += 1
+    def add_brief(self, request: Request, facts: Facts, number: int, milliseconds: float) -> None:
+        """Note in short what became of a request, no miss; `entry` writes it in full."""
+        self._kept.append((request, facts, number, milliseconds))
+        facts.counter[0] += 1
+        if facts.effects:
+            self._note_effects(facts)
 
+    def entry(self, request: Request, facts: Facts, number: int, milliseconds: float) -> Entry:
+        """Write an entry in full that was noted in short, once somebody reads it."""
+        return Entry(
+            number=number,
+            method=request.method,
+            url=self.clean(request.url),
+            status=facts.status,
+            source=facts.source,
+            interaction=facts.interaction,
+            milliseconds=milliseconds,
+            note=facts.note,
+            effects=facts.effects,
+        )
 
-def written(brief: Brief) -> Entry:
-    """Write in full what was noted in short."""
-    ticket, number, slot, how, milliseconds = brief
-    return ticket.entry(number, slot, how, milliseconds)
+    def facts(
+        self, status: int, source: Source, *, interaction: int | None, note: str, effects: str
+    ) -> Facts:
+        """Return what `add_brief` is to note of an answer, again and again."""
+        return Facts(status, source, interaction, note, effects, self._counted(source))
+
+    def _counted(self, source: Source) -> list[int]:
+        return self._counts.setdefault(source, [0])
+
+    def _note_effects(self, facts: Entry | Facts) -> None:
+        effects = facts.note if facts.source is Source.INJECTED else facts.effects
+        if effects:
+            what = (effects, facts.status)
+            if what in self.injected or len(self.injected) < KEPT:
+                self.injected[what] += 1

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphtape.core import json_text
-from graphtape.core.graph import last_segment
+from graphtape.core.message import Headers, Response
 
 if TYPE_CHECKING:
     from graphtape.core.json_text import Scalar
-    from graphtape.core.message import Headers, Request, Response
 
 FAST_RETRY_AFTER = 1
 """Seconds that every client measured waits at most, and none waits longer.
@@ -23,6 +23,12 @@ delay-seconds (RFC 9110 section 10.2.3), which urllib3 refuses.
 """
 
 _RETRY_AFTER = "retry-after"
+_CALLER_ID = "client-request-id"
+_KEPT = frozenset({_CALLER_ID, "date"})
+_TOUCHED = _KEPT | {_RETRY_AFTER, "connection", "content-length", "keep-alive", "transfer-encoding"}
+_NO_CONTENT = 204
+"""Its answer has no Content-Length (RFC 9110 section 8.6)."""
+
 _IN_BODY = re.compile(rb"retry-after", re.IGNORECASE)
 
 
@@ -41,24 +47,54 @@ class Timing:
     retry_after: int | None = None
     frozen: bool = False
 
-    def refreshed(self, response: Response, *, to: Request, now: datetime) -> Response:
-        """Answer as if it were answered now.
+    def refreshed(
+        self, response: Response, *, batch: bool, now: datetime, caller: str | None = None
+    ) -> Response:
+        """Answer as if it were answered now, and this caller.
 
         Args:
             response: From the tape, or of a scenario.
-            to: Its request, at a Graph root.
+            batch: Whether it answers a `$batch`.
             now: Aware.
+            caller: The client-request-id that the client sent, which Graph repeats.
         """
-        late = self._late(response.headers, now)
-        headers = response.headers.map(
-            lambda name, value: self.wait(value, late) if name.lower() == _RETRY_AFTER else value
-        )
-        if not self.frozen:
-            headers = headers.set("Date", http_date(now))
+        fresh = {} if self.frozen else {"date": ("Date", http_date(now))}
+        if caller is not None:
+            fresh[_CALLER_ID] = _CALLER_ID, caller
+        placed: set[str] = set()
+        pairs: list[tuple[str, str]] = []
+        for pair in response.headers.pairs:
+            lower = pair[0].lower()
+            if lower not in _TOUCHED:
+                pairs.append(pair)
+            elif lower in fresh:
+                if lower not in placed:
+                    placed.add(lower)
+                    pairs.append((pair[0], fresh[lower][1]))
+            elif lower == _RETRY_AFTER:
+                pairs.append((pair[0], self.wait(pair[1], self._late(response.headers, now))))
+            elif lower in _KEPT or (lower == "content-length" and response.status != _NO_CONTENT):
+                pairs.append(pair)
+        pairs += (fresh[name] for name in (_CALLER_ID, "date") if name in fresh.keys() - placed)
         body = response.body
-        if _IN_BODY.search(body) and last_segment(to.url) == "$batch":
-            body = self._in_parts(body, late)
-        return replace(response, headers=headers, body=body)
+        if batch and _IN_BODY.search(body):
+            body = self._in_parts(body, self._late(response.headers, now))
+        return Response(
+            status=response.status, reason=response.reason, headers=Headers(tuple(pairs)), body=body
+        )
+
+    def lasts(self, response: Response, *, batch: bool) -> bool:
+        """Tell whether nothing of an answer but its Date is another one later."""
+        if self.frozen or self.retry_after is not None:
+            return True
+        waits = [
+            value
+            for name, value in response.headers.pairs
+            if len(name) == len(_RETRY_AFTER) and name.lower() == _RETRY_AFTER
+        ]
+        if any(parsed_date(value) is not None for value in waits):
+            return False
+        return not (batch and _IN_BODY.search(response.body))
 
     def wait(self, recorded: str, late: timedelta) -> str:
         """Return what a Retry-After becomes; `late` is how long ago it was recorded."""
@@ -103,6 +139,7 @@ def _is_part_wait(scalar: Scalar) -> bool:
             return False
 
 
+@lru_cache(maxsize=16)
 def http_date(moment: datetime) -> str:
     """Write a moment as HTTP does (IMF-fixdate, RFC 9110 section 5.6.7)."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from graphtape.core.errors import ListenError, UsageError
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.direction import Scenarios, Statuses, scenarios_of, statuses_of
 from graphtape.embedded.server import Server
 from graphtape.embedded.session import ProxySession

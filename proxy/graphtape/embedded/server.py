@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.session import ProxySession
 from graphtape.runner import InThread, Proxy
-from graphtape.server.sessions import Wish
+from graphtape.server.session.sessions import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
     from pathlib import Path
 
     from graphtape.core.scenario import Scenario, StatusRule
-    from graphtape.server.live_session import LiveSession
+    from graphtape.server.session.live_session import LiveSession
     from graphtape.settings import Settings
 
 T = TypeVar("T")

@@ -5,30 +5,48 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from graphtape.core.errors import UsageError
 from graphtape.core.report import as_text
 from graphtape.embedded.direction import scenarios_of, statuses_of
 from graphtape.embedded.failure import failure
-from graphtape.server.outcome import report_of
+from graphtape.server.session.outcome import report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from graphtape.core.journal import Entry
     from graphtape.core.report import Report
     from graphtape.embedded.direction import OneScenario
     from graphtape.embedded.failure import SessionError
-    from graphtape.embedded.server import Server
-    from graphtape.server.live_session import LiveSession
+    from graphtape.server.session.live_session import LiveSession
+    from graphtape.settings import Settings
 
 T = TypeVar("T")
 
 _LOOKS = 100
 _BETWEEN_LOOKS = 0.001
 """Seconds; together what a request is given whose answer may be out, to get into the journal."""
+
+
+class Serving(Protocol):
+    """What a session needs of the server that serves it."""
+
+    @property
+    def settings(self) -> Settings:
+        """Of the run."""
+
+    @property
+    def control_url(self) -> str:
+        """Root of the control API."""
+
+    def serves(self, live: LiveSession) -> bool:
+        """Tell whether a session is open."""
+
+    def call(self, coroutine: Coroutine[object, object, T]) -> T:
+        """Run a coroutine on the loop that serves, and wait for it."""
 
 
 class ProxySession:
@@ -38,7 +56,7 @@ class ProxySession:
     no method waits for a request. Once the session has ended, it can still be read.
     """
 
-    def __init__(self, live: LiveSession, server: Server, *, base_url: str, folder: Path) -> None:
+    def __init__(self, live: LiveSession, server: Serving, *, base_url: str, folder: Path) -> None:
         """Hold a session.
 
         Args:
@@ -95,9 +113,7 @@ class ProxySession:
 
         def put() -> None:
             play = self._live.play
-            counted = play.script
-            self._live.direct(scenario=self._live.scenarios, status=rules)
-            play.script = counted  # what the scenarios have counted goes on
+            play.direct(play.script, rules)  # what the scenarios have counted goes on
 
         self._on_loop(put)
 

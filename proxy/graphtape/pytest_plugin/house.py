@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from graphtape.core.errors import GraphtapeError
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.direction import scenarios_of, statuses_of
 from graphtape.embedded.failure import MissError
 from graphtape.embedded.server import Server

@@ -3,6 +3,6 @@
 from graphtape.runner.proxy import Proxy
 from graphtape.runner.serving import InThread, run, until_stopped
 from graphtape.runner.tenant import SandboxServer
-from graphtape.server.outcome import Outcome
+from graphtape.server.session.outcome import Outcome
 
 __all__ = ["InThread", "Outcome", "Proxy", "SandboxServer", "run", "until_stopped"]

@@ -19,7 +19,7 @@ from graphtape.runner.process_tree import kill_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from graphtape.server.ports import Addresses
+    from graphtape.server.http.ports import Addresses
 
 ONE_STOP = 1.0
 """Seconds in which signals count as one: `timeout` and some CI runners send each of them twice."""
@@ -200,7 +200,7 @@ def _proxied() -> tuple[str, ...]:
 
 def _without_graph(listed: str) -> str:
     """Leave out what would lead a client past the proxy, to the real Graph."""
-    from graphtape.server.forward import FORWARD_HOSTS  # noqa: PLC0415 - few runs forward
+    from graphtape.server.tunnel import FORWARD_HOSTS  # noqa: PLC0415 - few runs forward
 
     def leads_past(entry: str) -> bool:
         suffix = entry.lower().partition(":")[0].lstrip("*").lstrip(".")

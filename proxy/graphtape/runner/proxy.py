@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import Events, check_control_address
-from graphtape.server.delivery import Haste
-from graphtape.server.express import Express
-from graphtape.server.handler import handle
-from graphtape.server.opening import Opener
-from graphtape.server.outcome import report_of
-from graphtape.server.ports import Addresses, listen, serve, serve_once_asked, url_of
-from graphtape.server.reach import Reach
-from graphtape.server.secured import secure
-from graphtape.server.sessions import DEFAULT_ID, Sessions
-from graphtape.server.short_cut import FastServer
+from graphtape.server.http.at_once import AtOnceServer
+from graphtape.server.http.delivery import Haste
+from graphtape.server.http.ports import Addresses, listen, serve, serve_once_asked, url_of
+from graphtape.server.pipeline import handle
+from graphtape.server.replay.responder import Responder
+from graphtape.server.session.opening import Opener
+from graphtape.server.session.outcome import report_of
+from graphtape.server.session.sessions import DEFAULT_ID, Sessions
+from graphtape.server.tls.secured import secure
+from graphtape.server.upstream.reach import Reach
 from graphtape.server.visit import Gate, witness_clock
 from graphtape.settings import Address
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from graphtape.core.graph.origin import Upstream
     from graphtape.core.journal import Entry
-    from graphtape.core.origin import Upstream
     from graphtape.core.report import Report, Usage
-    from graphtape.server.live_session import LiveSession
-    from graphtape.server.outcome import Outcome
+    from graphtape.server.session.live_session import LiveSession
+    from graphtape.server.session.outcome import Outcome
     from graphtape.server.visit import Visit
     from graphtape.settings import Settings
 
@@ -165,13 +165,13 @@ class Proxy:
         check_control_address(Address.parse(settings.control), token)
         secured = secure(settings, say=self.on_note)
         if settings.forward:
-            from graphtape.server import forward  # noqa: PLC0415 - few runs do
+            from graphtape.server import tunnel  # noqa: PLC0415 - few runs forward
 
-            forward.check_listen_address(Address.parse(settings.listen), records=records)
+            tunnel.check_listen_address(Address.parse(settings.listen), records=records)
         bearer = None
         if settings.token_command is not None and records:
-            from graphtape.server.local_client import check_listen_address  # noqa: PLC0415
-            from graphtape.server.token_command import TokenCommand  # noqa: PLC0415
+            from graphtape.server.signin.local_client import check_listen_address  # noqa: PLC0415
+            from graphtape.server.signin.token_command import TokenCommand  # noqa: PLC0415
 
             check_listen_address(Address.parse(settings.listen))
             bearer = TokenCommand(settings.token_command)
@@ -206,7 +206,7 @@ class Proxy:
         if default.play.forwards:
             await self._connect()
         if secured is not None and secured.authority is not None:
-            from graphtape.server.forward import Gateway  # noqa: PLC0415 - few runs forward
+            from graphtape.server.tunnel import Gateway  # noqa: PLC0415 - few runs forward
 
             gateway = Gateway.of(
                 settings,
@@ -216,8 +216,8 @@ class Proxy:
                 records=records,
             )
             self._gate.forward = await stack.enter_async_context(gateway)
-        express = Express(self._gate)
-        server = FastServer(partial(handle, gate=self._gate), express)
+        responder = Responder(self._gate)
+        server = AtOnceServer(partial(handle, gate=self._gate), responder)
         # What is in flight is seen to by `_settle`; what is left after it is cut.
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         tls = secured.context if secured is not None else None
@@ -228,14 +228,14 @@ class Proxy:
             secured=secured,
         )
         await serve_once_asked(stack, self._control, control)
-        if default.plain:
-            ahead = asyncio.create_task(self._prepare(express, default))
+        if default.instant and len(default.play.decks) == 1 and not default.play.rules:
+            ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
 
-    async def _prepare(self, express: Express, default: LiveSession) -> None:
+    async def _prepare(self, responder: Responder, default: LiveSession) -> None:
         """Make answers ready ahead; what is ready by then is never garbage."""
         self._keep_all()
-        await express.prepare(default, self.addresses.proxy)
+        await responder.prepare(default, self.addresses.proxy)
         self._keep_all()
 
     def _keep_all(self) -> None:
@@ -311,7 +311,8 @@ class Proxy:
         async with self._connecting:
             if self._gate.client is not None:
                 return
-            from graphtape.server.upstream import UpstreamClient  # noqa: PLC0415 - not in replay
+            from graphtape.server.record.plain_record import RecordingDesks  # noqa: PLC0415 - not in replay
+            from graphtape.server.upstream.client import UpstreamClient  # noqa: PLC0415 - likewise
 
             if self._upstream.name == "sandbox":
                 self._upstream = self._upstream.at(await start_sandbox(self._serving))
@@ -325,3 +326,4 @@ class Proxy:
             )
             self._gate.client = await self._serving.enter_async_context(client)
             self._gate.upstream = self._upstream
+            self._gate.desks = RecordingDesks()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphtape import files
 from graphtape.core.errors import GraphtapeError, UsageError
-from graphtape.core.graph import short
+from graphtape.core.graph.actions import short
 from graphtape.core.journal import Source
 from graphtape.core.report import (
     as_json,

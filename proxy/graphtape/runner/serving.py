@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from graphtape import files
 from graphtape.core.errors import UsageError
-from graphtape.core.plan import Mode
-from graphtape.server.ports import Addresses, forget_dead
+from graphtape.core.tape.outcome import Mode
+from graphtape.server.http.ports import Addresses, forget_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from graphtape.server.half_close import Runner
-from graphtape.server.ports import Addresses, listen, serve, url_of
+from graphtape.server.http.half_close import Runner
+from graphtape.server.http.ports import Addresses, listen, serve, url_of
 
 if TYPE_CHECKING:
     from types import TracebackType

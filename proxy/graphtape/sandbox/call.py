@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from graphtape.core.graph import local_name
+from graphtape.core.graph.actions import local_name
 from graphtape.sandbox.fault import bad_request
 from graphtape.sandbox.outcome import Outcome
 from graphtape.sandbox.query import Query, parse_query

@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from graphtape.core.graph import ONBOARDING_STATUSES
+from graphtape.core.graph.actions import ONBOARDING_STATUSES
 from graphtape.sandbox.collection import EntitySet, Row, entity_body, page
 from graphtape.sandbox.fault import GraphFault, unknown_property, unknown_segment
 from graphtape.sandbox.outcome import Document, Empty, Outcome

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, assert_never
 
-from graphtape.core.graph import METADATA_CONTENT_TYPE, error_response
+from graphtape.core.graph.actions import METADATA_CONTENT_TYPE, error_response
 from graphtape.core.message import Headers, Response
 from graphtape.core.scenario.graph_error import intune_message
 

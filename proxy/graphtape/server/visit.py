@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
-from graphtape.core.origin import localise
 from graphtape.core.refresh import Timing
-from graphtape.server.answer import LastByte, Outgoing, Sent
 from graphtape.server.control import Events
-from graphtape.server.cors import readable
-from graphtape.server.delivery import PLAIN, Delivery, Haste
-from graphtape.server.errors import CALLER_ID, own_error
-from graphtape.server.incoming import arrive
+from graphtape.server.http.delivery import PLAIN, Delivery, Haste
+from graphtape.server.http.errors import own_error
+from graphtape.server.http.request import arrive
+from graphtape.server.replay.reply import addressed, outgoing_of
 from graphtape.settings import SignIn
 
 if TYPE_CHECKING:
@@ -27,16 +23,41 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
+    from graphtape.core.graph.origin import Upstream
     from graphtape.core.message import Request, Response
-    from graphtape.core.origin import Upstream
     from graphtape.core.verdict import Kind
-    from graphtape.server.forward import Gateway
-    from graphtape.server.incoming import Incoming
-    from graphtape.server.live_session import LiveSession
-    from graphtape.server.plain_record import Desks, PlainRead
-    from graphtape.server.sessions import Sessions
-    from graphtape.server.token_command import TokenCommand
-    from graphtape.server.upstream import UpstreamClient
+    from graphtape.server.http.request import Incoming
+    from graphtape.server.http.response import LastByte, Outgoing, Sent
+    from graphtape.server.replay.memory import Decided
+    from graphtape.server.session.live_session import LiveSession
+    from graphtape.server.session.sessions import Sessions
+    from graphtape.server.signin.token_command import TokenCommand
+    from graphtape.server.upstream.client import UpstreamClient
+
+
+class PlainRead(Protocol):
+    """A read that is forwarded and recorded with little ado."""
+
+    @property
+    def live(self) -> LiveSession:
+        """Its session."""
+
+    async def record(self, visit: Visit) -> Sent:
+        """Forward it, answer the client, and put both on the tape."""
+
+
+class Desks(Protocol):
+    """Knows the plainest reads again."""
+
+    def read(self, http: BaseRequest, gate: Gate) -> PlainRead | None:
+        """Return a read that is plain; None where it takes more."""
+
+
+class Tunnels(Protocol):
+    """Answers CONNECT."""
+
+    async def connect(self, call: Any) -> Sent:  # noqa: ANN401 - it knows its own calls
+        """Open a tunnel, or refuse it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +92,7 @@ class Gate:
     record_signin: bool = False
     signin: SignIn = field(default_factory=SignIn)
     token: TokenCommand | None = None
-    forward: Gateway | None = None
+    forward: Tunnels | None = None
     timing: Timing = field(default_factory=Timing)
     haste: Haste = field(default_factory=Haste)
     desks: Desks | None = None
@@ -108,13 +129,7 @@ class Gate:
 
         Nothing is decided here that the pipeline decides otherwise.
         """
-        if self.client is None:
-            return None
-        if self.desks is None:
-            from graphtape.server.plain_record import Desks  # noqa: PLC0415 - no replay forwards
-
-            self.desks = Desks()
-        return self.desks.read(http, self)
+        return None if self.desks is None else self.desks.read(http, self)
 
     def check_open(self) -> None:
         """Let nobody in once the proxy stops.
@@ -133,6 +148,7 @@ class Visit:
     Attributes:
         arrived: As it was read; None until somebody wants to look at it.
         began: `time.perf_counter()` at its arrival.
+        decided: What was decided as its bytes arrived; the witness has seen it then.
         number: In the session's journal.
         task: That serves it.
     """
@@ -142,13 +158,18 @@ class Visit:
     session: LiveSession
     began: float
     arrived: Incoming | None
+    decided: Decided | None = None
     number: int = field(init=False)
     task: asyncio.Task[object] = field(init=False)
     _seen: Request | None = None
     _alike: bool = False
 
     def __post_init__(self) -> None:
-        self.number = self.session.play.journal.number()
+        if self.decided is None:
+            self.number = self.session.play.journal.number()
+        else:
+            self.number = self.decided.number
+            self._seen = self.decided.question.request
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - aiohttp serves each request in one
         self.task = task
@@ -191,13 +212,9 @@ class Visit:
         One that `signs_in` goes out as it is: its endpoints are the proxy's already, and the app's
         own address, where the browser is sent back to, is not for the proxy to stand in for.
         """
-        local = readable(response, self.request)
-        if not signs_in:
-            local = localise(local, self.incoming.base)
-        outgoing = Outgoing(
-            status=local.status, reason=local.reason, headers=local.headers, body=local.body
-        )
-        async with self.responding(marked(outgoing, source, index), delivery) as last_byte:
+        base = None if signs_in else self.incoming.base
+        local = addressed(response, self.request, base)
+        async with self.responding(outgoing_of(local, source, index), delivery) as last_byte:
             await last_byte()
         self.witnessed(None if last_byte.gone else local)
         notes = "; ".join(filter(None, (note, delivery.why)))
@@ -284,22 +301,3 @@ _STARTED = time.time() - time.perf_counter()
 def witness_clock() -> float:
     """Return Unix seconds of a clock that doesn't jump."""
     return _STARTED + time.perf_counter()
-
-
-def marked(outgoing: Outgoing, source: Source, index: int | None) -> Outgoing:
-    """Say in the headers where an answer came from."""
-    headers = outgoing.headers.add("Graphtape-Result", source.value)
-    if index is not None:
-        headers = headers.add("Graphtape-Interaction", str(index))
-    return replace(outgoing, headers=headers)
-
-
-def refreshed(response: Response, request: Request, timing: Timing) -> Response:
-    """Return a recorded answer as Graph would give it now, to this caller."""
-    headers = response.headers.without("Transfer-Encoding", "Connection", "Keep-Alive")
-    if response.status == HTTPStatus.NO_CONTENT:
-        headers = headers.without("Content-Length")  # RFC 9110 section 8.6
-    caller = request.headers.get(CALLER_ID)
-    if caller is not None:
-        headers = headers.set(CALLER_ID, caller)
-    return timing.refreshed(replace(response, headers=headers), to=request, now=datetime.now(UTC))

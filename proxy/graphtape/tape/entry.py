@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
-from graphtape.core.graph import is_sign_in
-from graphtape.core.link import shown
+from graphtape.core.graph.actions import is_sign_in
+from graphtape.core.graph.link import shown
 from graphtape.core.message import Headers, Interaction, Request, Response, media_type
 
 if TYPE_CHECKING:

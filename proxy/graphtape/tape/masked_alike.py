@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from graphtape.core.masked import key_digest
-from graphtape.core.matching import DEFAULT, key_of
+from graphtape.core.matching.key import DEFAULT, key_of
+from graphtape.core.matching.masked import key_digest
 
 if TYPE_CHECKING:
     from graphtape.core.message import Request

@@ -18,7 +18,7 @@ import msgspec
 from graphtape.core.message import Headers, Interaction, Request, Response
 
 # Not for type checkers alone: msgspec reads the header's field types at run time.
-from graphtape.core.plan import Mode  # noqa: TC001
+from graphtape.core.tape.outcome import Mode  # noqa: TC001
 from graphtape.tape.vcr_format import Metadata  # noqa: TC001
 
 if TYPE_CHECKING:

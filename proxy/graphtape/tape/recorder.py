@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request
-from graphtape.core.plan import Mode
+from graphtape.core.tape.outcome import Mode
 from graphtape.tape.digest import digest, fingerprint
 from graphtape.tape.hooks import Hooks
 from graphtape.tape.lock import locked

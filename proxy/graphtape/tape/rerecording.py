@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core import json_text
-from graphtape.core.graph import last_segment
+from graphtape.core.graph.actions import last_segment
 from graphtape.core.message import Interaction
 from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled

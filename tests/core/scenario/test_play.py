@@ -155,9 +155,8 @@ def test_a_fault_of_the_answer_leaves_it_to_tape_or_upstream(kind: WireFault) ->
     assert isinstance(decision, Pass)
     assert decision.bend is not None
     response = answered(b"{}")
-    made = decision.bend.apply(response)
-    assert made.fault is kind
-    assert made.response is response
+    assert decision.bend.change.fault is kind
+    assert decision.bend.apply(response) is response
 
 
 def test_an_injected_answer_can_have_a_fault_of_its_own() -> None:
@@ -215,9 +214,9 @@ def test_parts_of_a_batch_are_answered_and_bent_one_by_one() -> None:
         "- when: {path: /me}\n  set: {$.a: 1}\n  delay: {fixed: 2s}\n"
     )
     assert decide(play, asked("/$batch", method="POST")) is PASS
-    parts = play.before_parts(
-        [("1", disconnect()), ("2", asked()), ("3", asked("/users"))], session="default", now=0
-    )
+    asking = {"1": disconnect(), "2": asked(), "3": asked("/users")}
+    fits = [(name, play.fit(each, session="default")) for name, each in asking.items()]
+    parts = play.decide_parts(fits, now=0)
     assert isinstance(parts, Parts)
     assert set(parts.answers) == {"1"}
     assert set(parts.bends) == {"2"}
@@ -226,7 +225,10 @@ def test_parts_of_a_batch_are_answered_and_bent_one_by_one() -> None:
 
 def test_a_part_whose_connection_breaks_breaks_the_batch() -> None:
     play = playing("- when: {action: disconnect}\n  fault: hang")
-    broken = play.before_parts([("1", asked()), ("2", disconnect())], session="s", now=0)
+    fits = [
+        (name, play.fit(each, session="s")) for name, each in (("1", asked()), ("2", disconnect()))
+    ]
+    broken = play.decide_parts(fits, now=0)
     assert isinstance(broken, Fault)
     assert broken.kind is ConnectionFault.HANG
 

@@ -8,7 +8,7 @@ from plays import SETTINGS, asked
 
 
 def reason(when: When, request: Request, session: str = "default") -> str | None:
-    return when.differs(Ask.of(request, session=session), seen=())
+    return when.differs(Ask.of(request, session=session)) or when.lacks(())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from graphtape.core.graph.origin import upstream_named
 from graphtape.core.message import Request
-from graphtape.core.origin import upstream_named
 from graphtape.core.signin import (
     AnswerHere,
     AskAuthority,

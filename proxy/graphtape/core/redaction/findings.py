@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graphtape.core.graph import last_segment
+from graphtape.core.graph.actions import last_segment
 from graphtape.core.redaction import bodies, headers, secrets, shapes, urls
 from graphtape.core.redaction.identities import Pseudonyms
 from graphtape.core.redaction.places import rules_of

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote as percent_encoded
 
-from graphtape.core.graph import last_segment
+from graphtape.core.graph.actions import last_segment
 from graphtape.core.json_text import quote
 from graphtape.core.message import Headers, Request, Response
 from graphtape.core.redaction import bodies, headers, json_bodies, urls
@@ -83,6 +83,7 @@ class Redactor:
         # A header of the user's own, or a pattern, may stand for any value.
         self._unmarked = not policy.headers and not policy.patterns
         self._fields: dict[tuple[str, str, bool], tuple[str, tuple[Change, ...]]] = {}
+        self._naming: dict[Headers, bool] = {}
         self._urls: dict[str, tuple[str, tuple[Change, ...]]] = {}
         self._harmless: dict[bool, set[str]] = {True: set(), False: set()}
         self._counts = {"secrets": 0, "identities": 0, "personal": 0}
@@ -121,6 +122,18 @@ class Redactor:
             if change.rule in IDENTITY_RULES:
                 sent.setdefault(change.after, change.before)
         return RedactedRequest(request=redacted, sent=sent, masked=masked)
+
+    def names_somebody(self, fields: Headers) -> bool:
+        """Tell whether the header fields of a request hold an identity."""
+        known = self._naming.get(fields)
+        if known is None:
+            sweep = self._sweep(answer=False)
+            self._headers(sweep, fields)
+            known = any(change.rule in IDENTITY_RULES for change in sweep.changes)
+            if len(self._naming) >= _REMEMBERED:
+                self._naming.clear()
+            self._naming[fields] = known
+        return known
 
     def response(self, response: Response, *, url: str) -> Response:
         """Redact an answer.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from graphtape.core.journal import Source
-from graphtape.core.mismatch import spelled_out
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.report import (
     Aged,
     Incident,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.journal import Entry, Journal
     from graphtape.core.report.report import CassetteFacts
-    from graphtape.core.session import Session
+    from graphtape.core.tape.session import Session
     from graphtape.core.verdict import Kind, Tally
 
 MOST_INCIDENTS = 200

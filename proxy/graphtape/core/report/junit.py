@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from graphtape.core.graph import short
+from graphtape.core.graph.actions import short
 from graphtape.core.journal import Source
 from graphtape.core.report.others import abridged
 from graphtape.core.report.text import as_text
@@ -18,7 +18,8 @@ from graphtape.core.report.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from graphtape.core.report.report import Report, Unused
+    from graphtape.core.report.report import Report
+    from graphtape.core.report.usage import Unused
 
 # XML 1.0, production 2: what it leaves out can't be written at all, not even as a reference.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

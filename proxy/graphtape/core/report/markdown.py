@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.graph import short
-from graphtape.core.mismatch import spelled_out
+from graphtape.core.graph.actions import short
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.others import Others
 from graphtape.core.report.text import judgements, redacted
 from graphtape.core.report.unused import joint
@@ -16,7 +16,8 @@ from graphtape.core.report.wording import ago, count, first_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from graphtape.core.report.report import Aged, Incident, Report, Unused
+    from graphtape.core.report.report import Aged, Incident, Report
+    from graphtape.core.report.usage import Unused
 
 _MOST = 50
 _CUT = "*Cut here: the rest is too long. `--report FILE.md` writes it whole.*\n"

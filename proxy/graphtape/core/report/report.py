@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from graphtape.core.journal import Source
@@ -12,12 +11,9 @@ from graphtape.core.report.wording import count
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.plan import Mode
-    from graphtape.core.report.usage import Tape
+    from graphtape.core.report.usage import Unused
+    from graphtape.core.tape.outcome import Mode
     from graphtape.core.verdict import Kind, Verdict
-
-MOST_UNUSED = 100
-"""Unused interactions of a cassette that are told by method and URL, beside their indices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,46 +53,6 @@ class Injected:
     why: str
     status: int
     times: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnusedRequest:
-    """An interaction that was left unused; method and URL as recorded, secrets out."""
-
-    index: int
-    method: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unused:
-    """What a session left unused of a cassette that it played.
-
-    Attributes:
-        cassette: Its name, as the replay was given it.
-        tape: Shared with the other sessions that played it.
-        used: Indices of the interactions that were used.
-    """
-
-    cassette: str
-    tape: Tape = field(repr=False)
-    used: frozenset[int] = field(repr=False)
-
-    @property
-    def count(self) -> int:
-        """How many were left unused; as good as free, unlike their indices."""
-        return self.tape.size - len(self.used)
-
-    @property
-    def indices(self) -> tuple[int, ...]:
-        """All of them, rising; empty where everything was used."""
-        return tuple(each for each in range(self.tape.size) if each not in self.used)
-
-    @property
-    def requests(self) -> tuple[UnusedRequest, ...]:
-        """The first of them, to be read."""
-        unused = (each for each in range(self.tape.size) if each not in self.used)
-        return self.tape.requests(tuple(islice(unused, MOST_UNUSED)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.graph import short
+from graphtape.core.graph.actions import short
 from graphtape.core.journal import Source
-from graphtape.core.mismatch import spelled_out
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.others import Others
 from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import ago, count, first_of
@@ -17,7 +17,8 @@ from graphtape.core.verdict import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from graphtape.core.report.report import Aged, Report, Unused
+    from graphtape.core.report.report import Aged, Report
+    from graphtape.core.report.usage import Unused
 
 _MOST = 20
 _MOST_OTHER_MISSES = 9

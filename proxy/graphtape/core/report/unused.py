@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from graphtape.core.report.report import Report, Unused
+    from graphtape.core.report.report import Report
+    from graphtape.core.report.usage import Unused
 
 
 def joint(reports: Iterable[Report]) -> tuple[Unused, ...]:

@@ -3,21 +3,64 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from graphtape.core.mismatch import spelled_out
-from graphtape.core.report.report import Unused, UnusedRequest
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.wording import cut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from collections.abc import Set as AbstractSet
 
-    from graphtape.core.plan import Deck
-    from graphtape.core.recording import Recording
+    from graphtape.core.tape.outcome import Deck
+    from graphtape.core.tape.recording import Recording
+
+MOST_UNUSED = 100
+"""Unused interactions of a cassette that are told by method and URL, beside their indices."""
 
 LONGEST_URL = 2_000
 """Characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedRequest:
+    """An interaction that was left unused; method and URL as recorded, secrets out."""
+
+    index: int
+    method: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unused:
+    """What a session left unused of a cassette that it played.
+
+    Attributes:
+        cassette: Its name, as the replay was given it.
+        tape: Shared with the other sessions that played it.
+        used: Indices of the interactions that were used.
+    """
+
+    cassette: str
+    tape: Tape = field(repr=False)
+    used: frozenset[int] = field(repr=False)
+
+    @property
+    def count(self) -> int:
+        """How many were left unused; as good as free, unlike their indices."""
+        return self.tape.size - len(self.used)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """All of them, rising; empty where everything was used."""
+        return tuple(each for each in range(self.tape.size) if each not in self.used)
+
+    @property
+    def requests(self) -> tuple[UnusedRequest, ...]:
+        """The first of them, to be read."""
+        unused = (each for each in range(self.tape.size) if each not in self.used)
+        return self.tape.requests(tuple(islice(unused, MOST_UNUSED)))
 
 
 class Tape:

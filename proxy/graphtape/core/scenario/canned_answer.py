@@ -8,14 +8,14 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from graphtape.core.delta import fresh_delta
-from graphtape.core.graph import METADATA_CONTENT_TYPE, error_response
+from graphtape.core.graph.actions import METADATA_CONTENT_TYPE, error_response
+from graphtape.core.graph.delta import fresh_delta
 from graphtape.core.message import Headers, Response
 from graphtape.core.scenario.graph_error import ERRORS, GraphError, challenge, said
 from graphtape.core.scenario.when import Ask
 
 if TYPE_CHECKING:
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Request
     from graphtape.core.scenario.graph_error import Stamp
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
 
 NO_OPERATION_ID = "00000000-0000-0000-0000-000000000000"
 

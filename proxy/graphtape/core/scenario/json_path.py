@@ -16,7 +16,7 @@ from graphtape.core.scenario.json_tree import tree, value_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.scenario.json_tree import Node
 
 _STEP = re.compile(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.json_text import NotJsonError
 
 if TYPE_CHECKING:
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
 
 DEEPEST = 256
 """Levels of nesting a text may have, to be edited."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from graphtape.core.matching import writes
+from graphtape.core.matching.key import writes
 from graphtape.core.scenario.budget import Account
-from graphtape.core.scenario.calls import misses
+from graphtape.core.scenario.calls import Always, misses
 from graphtape.core.scenario.canned_answer import throttled, written
 from graphtape.core.scenario.duration import NO_WAIT, draw
 from graphtape.core.scenario.effect import Breakage, Change, Injection, names_of
@@ -15,30 +15,17 @@ from graphtape.core.scenario.random_stream import RandomStream
 from graphtape.core.scenario.when import Ask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from graphtape.core.message import Request, Response
     from graphtape.core.scenario.canned_answer import CannedAnswer
     from graphtape.core.scenario.duration import Wait
-    from graphtape.core.scenario.effect import ConnectionFault, Effect, WireFault
+    from graphtape.core.scenario.effect import ConnectionFault, WireFault
     from graphtape.core.scenario.graph_error import Stamp
     from graphtape.core.scenario.rule import Rule, Scenario
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bent:
-    """An answer as the client is to get it, and how.
-
-    Attributes:
-        response: The object that was given, where nothing in it changes.
-    """
-
-    response: Response
-    wait: Wait
-    fault: WireFault | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bend:
     """What happens to the answer, once tape or upstream has given it.
 
@@ -50,10 +37,9 @@ class Bend:
     wait: Wait
     why: str
 
-    def apply(self, response: Response) -> Bent:
-        """Bend an answer."""
-        changed = self.change.made_to(response)
-        return Bent(response=changed, wait=self.wait, fault=self.change.fault)
+    def apply(self, response: Response) -> Response:
+        """Bend an answer; the same object where nothing in it changes."""
+        return self.change.made_to(response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +53,7 @@ class Pass:
     bend: Bend | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
     """Answer this; neither tape nor upstream is asked.
 
@@ -85,7 +71,7 @@ class Answer:
         return written(self.answer, to=to, stamp=stamp)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fault:
     """Break the connection; neither tape nor upstream is asked.
 
@@ -101,6 +87,7 @@ class Fault:
 Decision: TypeAlias = Pass | Answer | Fault
 
 PASS = Pass()
+_NOTHING_SEEN: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +119,23 @@ class Parts:
         return next((fault for fault in faults if fault is not None), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fit:
+    """What the rules of a play make of one request, whatever has been counted so far.
+
+    Attributes:
+        action: Its last segment, where some rule waits for it; else empty.
+        meant: The rules that mean it, by index, unless they wait for an action first.
+        reasons: By rule, why it doesn't mean the request; None where it does.
+        write: Whether the request may change the tenant.
+    """
+
+    action: str
+    meant: tuple[int, ...]
+    reasons: tuple[str | None, ...]
+    write: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class _Track:
     """One rule and what this session made of it so far.
@@ -139,7 +143,8 @@ class _Track:
     Attributes:
         matched: Calls `when` let in.
         acted: Calls `calls` let in as well: the position in the timeline.
-        reason: Why the last request it didn't match wasn't meant.
+        made: What it decided, by the place of an effect in the timeline or the seconds a budget
+            asks to wait: it decides the same each time, unless a delay is drawn.
     """
 
     rule: Rule
@@ -149,33 +154,59 @@ class _Track:
     account: Account | None
     matched: int = 0
     acted: int = 0
-    reason: str | None = None
+    made: dict[tuple[str, int], Answer | Fault | Bend] = field(default_factory=dict)
+
+    def anew(self) -> _Track:
+        """Return it with nothing counted."""
+        account = None if self.rule.budget is None else Account(self.rule.budget)
+        return replace(self, account=account, matched=0, acted=0)
 
     @property
     def why(self) -> str:
         return f"scenario {self.scenario!r}, rule {self.index + 1}"
 
-    def take(self, ask: Ask, *, seen: set[str], now: float) -> tuple[Effect, RandomStream] | None:
-        """Count a request; return what happens to it."""
-        reason = self.rule.when.differs(ask, seen=seen)
-        if reason is not None:
-            self.reason = reason
-            return None
+    def take(self, *, write: bool, now: float) -> Answer | Fault | Bend | None:
+        """Count a request that is meant; return what happens to it."""
+        rule = self.rule
         self.matched += 1
-        stream = RandomStream(
-            seed=self.seed, scenario=self.scenario, rule=self.index, call=self.matched
-        )
-        if misses(self.rule.calls, stream) is not None:
+        if not isinstance(rule.calls, Always) and misses(rule.calls, self._stream()) is not None:
             return None
         self.acted += 1
-        effect = self._effect(ask, now)
-        return None if effect is None else (effect, stream)
-
-    def _effect(self, ask: Ask, now: float) -> Effect | None:
         if self.account is not None:
-            seconds = self.account.spend(write=writes(ask.request), now=now)
-            return None if seconds is None else Injection(answer=throttled(seconds))
-        return self.rule.timeline[min(self.acted, len(self.rule.timeline)) - 1]
+            seconds = self.account.spend(write=write, now=now)
+            if seconds is None:
+                return None
+            name = "budget", seconds
+        else:
+            name = "timeline", min(self.acted, len(rule.timeline)) - 1
+        known = self.made.get(name)
+        return self._decide(*name) if known is None else known
+
+    def _decide(self, kind: str, number: int) -> Answer | Fault | Bend | None:
+        budget = kind == "budget"
+        effect = Injection(answer=throttled(number)) if budget else self.rule.timeline[number]
+        if effect is None:
+            return None
+        wait = NO_WAIT if effect.delay is None else draw(effect.delay, self._stream())
+        why = ": ".join(filter(None, (self.why, ", ".join(names_of(effect)))))
+        decided: Answer | Fault | Bend
+        match effect:
+            case Injection(answer=answer, fault=fault):
+                decided = Answer(answer=answer, wait=wait, fault=fault, why=why)
+            case Breakage(fault=kind_of_fault):
+                decided = Fault(kind=kind_of_fault, wait=wait, why=why)
+            case Change():
+                decided = Bend(change=effect, wait=wait, why=why)
+            case _:
+                assert_never(effect)
+        if effect.delay is None:
+            self.made[kind, number] = decided
+        return decided
+
+    def _stream(self) -> RandomStream:
+        return RandomStream(
+            seed=self.seed, scenario=self.scenario, rule=self.index, call=self.matched
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,12 +215,15 @@ class Play:
 
     Attributes:
         awaited: Actions some rule waits for (`after`); only these are kept in mind.
-        seen: Those of them that were let pass.
+        fields: Header fields that some rule looks at, lower case.
+        seen: Those of the actions that were let pass.
     """
 
     _tracks: tuple[_Track, ...] = ()
     awaited: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
     seen: set[str] = field(default_factory=set)
+    _last: tuple[Fit, frozenset[str]] | None = None
 
     @classmethod
     def over(cls, scenarios: Iterable[Scenario], *, seed: int | None = None) -> Play:
@@ -211,63 +245,78 @@ class Play:
             for index, rule in enumerate(scenario.rules)
         )
         awaited = {track.rule.when.after for track in tracks}
-        return cls(_tracks=tracks, awaited=frozenset(name for name in awaited if name))
+        fields = {name.lower() for track in tracks for name, _ in track.rule.when.header}
+        return cls(
+            _tracks=tracks,
+            awaited=frozenset(name for name in awaited if name),
+            fields=frozenset(fields),
+        )
 
     def __bool__(self) -> bool:
         return bool(self._tracks)
 
-    def before(self, request: Request, *, session: str, now: float) -> Decision:
-        """Count a request and decide what happens to it; call it once per request.
+    def anew(self) -> Play:
+        """Return the same scenarios with nothing counted; a `Fit` is good for both."""
+        tracks = tuple(each.anew() for each in self._tracks)
+        return Play(_tracks=tracks, awaited=self.awaited, fields=self.fields)
+
+    def fit(self, request: Request, *, session: str) -> Fit:
+        """Say which rules mean a request. Nothing is counted.
 
         Args:
             request: As the client sent it, at a Graph root; not redacted.
             session: The id of its session.
+        """
+        ask = Ask.of(request, session=session)
+        reasons = tuple(track.rule.when.differs(ask) for track in self._tracks)
+        return Fit(
+            action=ask.action if ask.action in self.awaited else "",
+            meant=tuple(number for number, reason in enumerate(reasons) if reason is None),
+            reasons=reasons,
+            write=any(track.account for track in self._tracks) and writes(request),
+        )
+
+    def decide(self, fit: Fit, *, now: float) -> Decision:
+        """Count a request and decide what happens to it; call it once per request.
+
+        Args:
+            fit: Of the request.
             now: Seconds on a clock that never goes back; for budgets.
         """
-        if not self._tracks:
-            return PASS
-        ask = Ask.of(request, session=session)
+        self._last = fit, frozenset(self.seen) if self.awaited else _NOTHING_SEEN
         decision: Answer | Fault | None = None
         bend: Bend | None = None
-        for track in self._tracks:  # all of them: those that come late count, too
-            taken = track.take(ask, seen=self.seen, now=now)
-            if taken is None:
+        for number in fit.meant:  # all of them: those that come late count, too
+            track = self._tracks[number]
+            if track.rule.when.lacks(self.seen) is not None:
                 continue
-            effect, stream = taken
-            wait = draw(effect.delay, stream)
-            why = ": ".join(filter(None, (track.why, ", ".join(names_of(effect)))))
-            match effect:
-                case Injection(answer=answer, fault=fault):
-                    decision = decision or Answer(answer=answer, wait=wait, fault=fault, why=why)
-                case Breakage(fault=kind):
-                    decision = decision or Fault(kind=kind, wait=wait, why=why)
-                case Change():
-                    bend = bend or Bend(change=effect, wait=wait, why=why)
-                case _:
-                    assert_never(effect)
+            match track.take(write=fit.write, now=now):
+                case None:
+                    pass
+                case Bend() as bending:
+                    bend = bend or bending
+                case deciding:
+                    decision = decision or deciding
         if decision is not None:
             return decision
-        if ask.action in self.awaited:
-            self.seen.add(ask.action)
+        if fit.action:
+            self.seen.add(fit.action)
         return PASS if bend is None else Pass(bend=bend)
 
-    def before_parts(
-        self, parts: Sequence[tuple[str, Request]], *, session: str, now: float
-    ) -> Fault | Parts:
-        """Decide what happens to the parts of a `$batch`; after `before` let the batch pass.
+    def decide_parts(self, parts: Iterable[tuple[str, Fit]], *, now: float) -> Fault | Parts:
+        """Decide what happens to the parts of a `$batch`; after `decide` let the batch pass.
 
         A part whose connection is to break breaks the batch's: there is only one.
 
         Args:
-            parts: Ids and requests, in the order they run.
-            session: The id of their session.
-            now: As in `before`.
+            parts: Ids, and the fit of each request, in the order they run.
+            now: As in `decide`.
         """
         answers: dict[str, Answer] = {}
         bends: dict[str, Bend] = {}
         broken: Fault | None = None
-        for name, request in parts:
-            decision = self.before(request, session=session, now=now)
+        for name, fit in parts:
+            decision = self.decide(fit, now=now)
             match decision:
                 case Answer():
                     answers[name] = decision
@@ -284,7 +333,14 @@ class Play:
         """Name each rule that matched no request, and why the last one wasn't meant."""
         return tuple(
             f"{track.why}, matched no request"
-            + (f"; of the last one, {track.reason}" if track.reason else "")
-            for track in self._tracks
+            + (f"; of the last one, {reason}" if (reason := self._missed(number)) else "")
+            for number, track in enumerate(self._tracks)
             if not track.matched
         )
+
+    def _missed(self, number: int) -> str | None:
+        """Return why a rule that never matched didn't mean the last request."""
+        if self._last is None:
+            return None
+        fit, seen = self._last
+        return fit.reasons[number] or self._tracks[number].rule.when.lacks(seen)

@@ -26,7 +26,7 @@ from graphtape.core.scenario.spelled_effect import (
 from graphtape.core.scenario.when import When
 
 if TYPE_CHECKING:
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.scenario.effect import Effect
 
 Count = Annotated[int, Meta(ge=1)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from msgspec import UNSET, Meta, Struct, field
 
-from graphtape.core.graph import METADATA_CONTENT_TYPE
+from graphtape.core.graph.actions import METADATA_CONTENT_TYPE
 from graphtape.core.scenario.canned_answer import ErrorAnswer, PlainAnswer, RetryAfter
 from graphtape.core.scenario.duration import (
     SPELLING,
@@ -31,7 +31,7 @@ from graphtape.core.scenario.key_fault import KeyFault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.scenario.canned_answer import CannedAnswer
     from graphtape.core.scenario.duration import Delay
     from graphtape.core.scenario.effect import Effect

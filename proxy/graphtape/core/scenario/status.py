@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from graphtape.core import json_text
 from graphtape.core.errors import UsageError
-from graphtape.core.graph import ONBOARDING_ACTIONS, ONBOARDING_STATUSES, local_name
+from graphtape.core.graph.actions import ONBOARDING_ACTIONS, ONBOARDING_STATUSES, local_name
 
 if TYPE_CHECKING:
     from graphtape.core.json_text import Scalar

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from graphtape.core.body import pairs_of, unplus
-from graphtape.core.graph import last_segment, local_name
-from graphtape.core.path_template import PathTemplate, below_version
+from graphtape.core.graph.actions import last_segment, local_name
+from graphtape.core.graph.path_template import PathTemplate, below_version
+from graphtape.core.matching.body import pairs_of, unplus
 from graphtape.core.scenario.json_path import JsonPath
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Headers, Request
 
 _KEY_IN_PARENTHESES = re.compile(r"([^()]+)\((?:'([^']*)'|([^()'=,]+))\)")
@@ -121,18 +121,21 @@ class When:
             after=None if after is None else local_name(after),
         )
 
-    def differs(self, ask: Ask, *, seen: Collection[str]) -> str | None:
-        """Return why a request isn't meant, or None where it is.
-
-        Args:
-            ask: The request.
-            seen: Actions this play let pass so far, by local name.
-        """
+    def differs(self, ask: Ask) -> str | None:
+        """Return why a request isn't meant, whatever came before it; None where it is."""
         if self.session is not None and ask.session != self.session:
             return f"the session is {ask.session!r}, not {self.session!r}"
-        if self.after is not None and self.after not in seen:
-            return f"no {self.after!r} came before"
         return self._differs_in_place(ask) or self._differs_inside(ask)
+
+    def lacks(self, seen: Collection[str]) -> str | None:
+        """Return what had to come before a request; None where it has come.
+
+        Args:
+            seen: Actions this play let pass so far, by local name.
+        """
+        if self.after is None or self.after in seen:
+            return None
+        return f"no {self.after!r} came before"
 
     def _differs_in_place(self, ask: Ask) -> str | None:
         if self.methods and ask.request.method.upper() not in self.methods:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from graphtape.core.origin import CLOUDS, origin_of
+from graphtape.core.graph.origin import CLOUDS, origin_of
 from graphtape.core.signin.terms import CLIENT
 from graphtape.core.signin.token import claims_of
 

@@ -10,7 +10,7 @@ from graphtape.core.signin.terms import DOMAIN, SUBSCRIPTION
 from graphtape.core.signin.token import claims_of
 
 if TYPE_CHECKING:
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Response
     from graphtape.core.signin.ask import Ask
 

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from graphtape.core.origin import CLOUDS, LOGIN_HOSTS, origin_of
+from graphtape.core.graph.origin import CLOUDS, LOGIN_HOSTS, origin_of
 from graphtape.core.signin.place import MANAGEMENT, Endpoint, place_of
 
 if TYPE_CHECKING:
+    from graphtape.core.graph.origin import Upstream
     from graphtape.core.message import Request, Response
-    from graphtape.core.origin import Upstream
 
 _LOGIN = {cloud.name: cloud.login for cloud in CLOUDS}
 _CLOUD_OF = {cloud.graph: cloud.name for cloud in CLOUDS}

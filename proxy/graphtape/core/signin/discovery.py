@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from graphtape.core.origin import split_session
+from graphtape.core.graph.origin import split_session
 from graphtape.core.signin.fault import missing
 from graphtape.core.signin.reply import reply
 
 if TYPE_CHECKING:
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Response
     from graphtape.core.signin.ask import Ask
 

@@ -17,7 +17,7 @@ from graphtape.core.signin.token import opened, sealed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Response
     from graphtape.core.signin.ask import Ask
 

@@ -9,7 +9,7 @@ from graphtape.core.signin.terms import guid_of
 from graphtape.core.signin.token import fake_token, packed, sealed
 
 if TYPE_CHECKING:
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.signin.ask import Ask
     from graphtape.core.signin.scope import Scope
 

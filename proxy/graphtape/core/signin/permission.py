@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphtape.core.operation import Operation
+from graphtape.core.matching.operation import Operation
 from graphtape.core.signin.token import claims_of
 
 if TYPE_CHECKING:
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Request
 
 _WRITE = ("DeviceManagementConfiguration.ReadWrite.All",)

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from graphtape.core.graph import path_of
-from graphtape.core.origin import GRAPH_ROOTS, LOGIN_HOSTS, origin_of
+from graphtape.core.graph.actions import path_of
+from graphtape.core.graph.origin import GRAPH_ROOTS, LOGIN_HOSTS, origin_of
 
 
 class Endpoint(enum.StrEnum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.body import Json
+    from graphtape.core.matching.body import Json
 
 SIGNATURE = "graphtape-fake-signature"
 KEY = "graphtape-fake"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphtape.core.path_template import below_version
+from graphtape.core.graph.path_template import below_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

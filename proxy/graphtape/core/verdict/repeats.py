@@ -7,14 +7,14 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from graphtape.core.matching import writes
+from graphtape.core.matching.key import writes
 from graphtape.core.refresh import parsed_date
 from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphtape.core.matching import MatchOptions
+    from graphtape.core.matching.key import MatchOptions
     from graphtape.core.message import Response
     from graphtape.core.verdict.call import Call
 
@@ -49,7 +49,8 @@ class Wait:
         until: Not before.
         owed: Whether coming back is expected, and hasn't happened.
         who: The call that was told.
-        text: What became of it.
+        what: The operation.
+        status: That it was answered with.
     """
 
     number: int
@@ -57,12 +58,19 @@ class Wait:
     until: float
     owed: bool
     who: str
-    text: str
+    what: str
+    status: int
 
     @property
     def told(self) -> str:
         """Say how long it was told to wait."""
         return f"to wait {_seconds(max(0.0, self.until - self.since))}"
+
+    @property
+    def text(self) -> str:
+        """Say what became of it."""
+        answered = f"{self.who} ({self.what}) was answered {self.status} and told {self.told}"
+        return f"{answered}; the same request never came again"
 
 
 class Repeats:
@@ -70,35 +78,38 @@ class Repeats:
 
     It holds a bounded number of either and forgets the oldest: then there are verdicts less,
     never wrong ones.
+
+    Attributes:
+        waits: By the call that is to come back.
+        doubts: By what a client would read to learn how a write ended, then by the write.
     """
 
     def __init__(self, options: MatchOptions) -> None:
         """Know nothing yet; `options` say which POSTs only read."""
         self._options = options
-        self._waits: dict[bytes, deque[Wait]] = {}
-        # By what a client would read to learn how the write ended, then by the write.
-        self._doubts: dict[tuple[str, ...], dict[bytes, str]] = {}
+        self.waits: dict[bytes, deque[Wait]] = {}
+        self.doubts: dict[tuple[str, ...], dict[bytes, str]] = {}
 
     def __bool__(self) -> bool:
         """Tell whether anything is outstanding."""
-        return bool(self._waits or self._doubts)
+        return bool(self.waits or self.doubts)
 
     def asked(self, call: Call, *, now: float) -> Iterator[Verdict]:
         """See a call come."""
         if not self:
             return
-        same = call.identity()
+        same = call.about.identity
         wait = self._met(same, now)
         if wait is not None:
             after = _seconds(max(0.0, now - wait.since))
             text = f"({call.what}) came back {after} after {wait.who} was told {wait.told}"
             yield call.verdict(Kind.EARLY_RETRY, text)
         area = _area(call)
-        doubts = self._doubts.get(area, {})
+        doubts = self.doubts.get(area, {})
         doubt = doubts.pop(same, None)
         if doubt is not None:
             if not doubts:
-                del self._doubts[area]
+                del self.doubts[area]
             yield call.verdict(Kind.BLIND_RETRY, f"({call.what}) repeats {doubt}")
 
     def answered(self, call: Call, response: Response, *, now: float) -> None:
@@ -113,8 +124,13 @@ class Repeats:
             call, response.status
         ):
             self._wait(call, response.status, since=now, until=until)
-        if self._doubts and not writes(call.request, self._options):
+        if self.doubts and not writes(call.request, self._options):
             self._look(call, response.status)
+
+    @staticmethod
+    def judges(response: Response) -> bool:
+        """Tell whether an answer leaves something outstanding."""
+        return response.status in _OPEN_END or "Retry-After" in response.headers
 
     def broke(self, call: Call) -> None:
         """See a call whose answer never went out whole."""
@@ -122,7 +138,7 @@ class Repeats:
 
     def ended(self, *, now: float) -> Iterator[Verdict]:
         """See the run end; a client that is still to wait isn't late."""
-        for waits in self._waits.values():
+        for waits in self.waits.values():
             for wait in waits:
                 if wait.owed and wait.until <= now:
                     yield Verdict(kind=Kind.NO_RETRY, number=wait.number, text=wait.text)
@@ -132,31 +148,31 @@ class Repeats:
 
         Several clients may have been told: only one that no wait explains came too early.
         """
-        waits = self._waits.pop(same, None)
+        waits = self.waits.pop(same, None)
         if waits is None:
             return None
         met = min(waits, key=lambda wait: wait.until)
         waits.remove(met)
         if waits:
             rest = (replace(wait, owed=False) for wait in waits)
-            self._waits[same] = deque(rest, _MOST_WAITS_OF_ONE)
+            self.waits[same] = deque(rest, _MOST_WAITS_OF_ONE)
         return met if now < met.until - LENIENCE else None
 
     def _wait(self, call: Call, status: int, *, since: float, until: float) -> None:
-        same = call.identity()
-        waits = self._waits.pop(same, None) or deque(maxlen=_MOST_WAITS_OF_ONE)
+        same = call.about.identity
+        waits = self.waits.pop(same, None) or deque(maxlen=_MOST_WAITS_OF_ONE)
         wait = Wait(
             number=call.number,
             since=since,
             until=until,
             owed=status in _THROTTLED,
             who=call.who,
-            text="",
+            what=call.what,
+            status=status,
         )
-        text = f"{call.who} ({call.what}) was answered {status} and told {wait.told}; "
-        waits.append(replace(wait, text=text + "the same request never came again"))
-        self._waits[same] = waits
-        _forget(self._waits, _MOST_WAITS)
+        waits.append(wait)
+        self.waits[same] = waits
+        _forget(self.waits, _MOST_WAITS)
 
     def _doubt(self, call: Call, text: str) -> None:
         request = call.request
@@ -166,19 +182,19 @@ class Repeats:
         if b'"transactionId"' in request.body:
             return
         area = _area(call)
-        doubts = self._doubts.setdefault(area, {})
-        doubts[call.identity()] = text
+        doubts = self.doubts.setdefault(area, {})
+        doubts[call.about.identity] = text
         _forget(doubts, _MOST_DOUBTS_OF_AREA)
-        _forget(self._doubts, _MOST_AREAS)
+        _forget(self.doubts, _MOST_AREAS)
 
     def _look(self, call: Call, status: int) -> None:
         """See a client read: what it read of isn't repeated blindly."""
         if status >= _FIRST_ERROR and status not in _TELLS:
             return
         path = call.path
-        self._doubts.pop(_BATCH, None)  # whatever it wrote
+        self.doubts.pop(_BATCH, None)  # whatever it wrote
         for length in range(1, len(path) + 1):
-            self._doubts.pop(path[:length], None)
+            self.doubts.pop(path[:length], None)
 
 
 def _of_itself(call: Call, status: int) -> bool:

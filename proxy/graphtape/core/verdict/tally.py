@@ -32,8 +32,9 @@ class Tally:
     def again(self, kinds: Collection[Kind]) -> bool:
         """Count one more of each kind, unless it would be kept: then `add` has to be asked."""
         counts = self.counts
-        if any(counts[kind] < KEPT for kind in kinds):
-            return False
+        for kind in kinds:
+            if counts[kind] < KEPT:
+                return False
         for kind in kinds:
             counts[kind] += 1
         return True

@@ -18,6 +18,8 @@ class Kind(enum.StrEnum):
     V1_OVER_BETA = "v1-over-beta"
     LACKS_PERMISSION = "lacks-permission"
 
+    __hash__ = str.__hash__  # the enum's own is written in Python
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

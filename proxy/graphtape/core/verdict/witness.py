@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from graphtape.core.batch import answers_of
-from graphtape.core.graph import is_sign_in
-from graphtape.core.matching import DEFAULT
+from graphtape.core.graph.actions import is_sign_in, path_of
+from graphtape.core.graph.batch import answers_of
+from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.matching.key import DEFAULT
 from graphtape.core.message import is_preflight
-from graphtape.core.origin import off_graph_origin
-from graphtape.core.verdict.call import Call
+from graphtape.core.verdict.call import About, Call
 from graphtape.core.verdict.page_links import PageLinks
 from graphtape.core.verdict.released import released
 from graphtape.core.verdict.repeats import Repeats
@@ -18,14 +20,20 @@ from graphtape.core.verdict.verdict import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from graphtape.core.matching import MatchOptions
+    from graphtape.core.matching.key import MatchOptions
     from graphtape.core.message import Request, Response
     from graphtape.core.verdict.verdict import Verdict
 
 _VERSIONS = frozenset({"v1.0", "beta", "v2"})
 _SCHEMES = frozenset({"bearer", "pop"})
+_LINKING = frozenset({"content-encoding", "location"})
+_LENGTHS = frozenset(map(len, _LINKING))
 _JUDGED = "/devicemanagement/"
 """In the path of every operation whose permissions are known."""
+
+_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 8192
+"""Bytes of a body."""
 
 _DISCONNECT = ("devicemanagement", "chromeosonboardingsettings", "disconnect")
 
@@ -33,7 +41,7 @@ _DISCONNECT = ("devicemanagement", "chromeosonboardingsettings", "disconnect")
 class Witness:
     """Watches the requests of one session; its memory is bounded.
 
-    It takes requests as the client sent them. Of what it hears it keeps numbers, digests and clean
+    It takes requests as the client sent them. What it says is made of numbers, digests and clean
     texts, so that no secret can come out of it. Times are Unix time in seconds, from a clock
     that doesn't jump during a run.
     """
@@ -57,50 +65,96 @@ class Witness:
         self._repeats = Repeats(options)
         self._pages = PageLinks()
         self._over_beta: set[tuple[str, str]] = set()
+        self._known: dict[int, tuple[About, ...]] = {}
 
     @property
     def expects(self) -> bool:
         """Whether what comes next may be a repeat somebody has to judge."""
-        return bool(self._repeats)
+        repeats = self._repeats
+        return bool(repeats.waits or repeats.doubts)
 
     def asked(self, number: int, request: Request, *, now: float) -> tuple[Verdict, ...]:
         """See a request arrive, its body whole and decoded."""
         if is_preflight(request):
             return ()
-        calls = Call.all_of(number, request, self._clean)
+        calls = (Call(number, about) for about in self._about(request))
         return tuple(verdict for call in calls for verdict in self._seen(call, now))
 
+    def _about(self, request: Request) -> tuple[About, ...]:
+        """Return what is always the same of a request; that of the same object is remembered."""
+        known = self._known.get(id(request))
+        if known is not None and known[0].request is request:
+            return known
+        about = About.all_of(request, self._clean)
+        if len(request.body) > _LONGEST_REMEMBERED:
+            return about
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[id(request)] = about
+        return about
+
     def of_each(self, request: Request) -> tuple[Kind, ...] | None:
-        """Return what every read like this one earns while nothing is `expected`.
+        """Return what every request like this one earns while nothing is `expected`.
 
         Returns:
             None where it depends on what came before.
         """
-        call = Call(number=0, request=request, clean=self._clean)
-        if "token" in request.url.lower() or is_preflight(request):
-            return None
-        if call.version == "beta":
-            method = request.method.upper()
-            template = released(method, request.url)
-            if template is not None and (method, template) not in self._over_beta:
+        if is_preflight(request):
+            return ()
+        kinds: list[Kind] = []
+        for call in About.all_of(request, self._clean):
+            lower = call.request.url.lower()
+            if "token" in lower or ("/beta/" in lower and self._is_new_over_beta(call)):
                 return None
-        return tuple(self._kinds_of_token(call))
+            if not self._bearing and _lacks_token(call):
+                kinds.append(Kind.NO_TOKEN)
+            if _JUDGED in lower:
+                kinds += (Kind.LACKS_PERMISSION,) if _lacking(call) is not None else ()
+                kinds += (verdict.kind for verdict in _disconnect_with_body(Call(0, call)))
+        return _same(tuple(kinds))
+
+    def _is_new_over_beta(self, call: About) -> bool:
+        """Tell whether `_beta` would have something to say."""
+        if call.version != "beta":
+            return False
+        method = call.request.method.upper()
+        template = released(method, call.request.url)
+        return template is not None and (method, template) not in self._over_beta
 
     def answered(
         self, number: int, request: Request, response: Response, *, now: float
     ) -> tuple[Verdict, ...]:
         """See an answer go out whole, its body decoded; where it isn't at hand, empty."""
-        whole, *parts = Call.all_of(number, request, self._clean)
-        answers = answers_of(response) if parts else {}
-        for call, answer in ((whole, response), *((p, answers.get(p.id)) for p in parts)):
-            if answer is not None:
-                self._pages.give(call, answer)
-                self._repeats.answered(call, answer, now=now)
+        self.learn(request, response)
+        return self.settled(number, request, response, now=now)
+
+    def learn(self, request: Request, response: Response) -> None:
+        """Note the links an answer gives; it is enough to see it once."""
+        for call, answer in self._answers(0, request, response):
+            self._pages.give(call, answer)
+
+    def settled(
+        self, number: int, request: Request, response: Response, *, now: float
+    ) -> tuple[Verdict, ...]:
+        """See what an answer settles or leaves open; of a `$batch` its body is needed."""
+        for call, answer in self._answers(number, request, response):
+            self._repeats.answered(call, answer, now=now)
         return ()
+
+    def _answers(
+        self, number: int, request: Request, response: Response
+    ) -> Iterator[tuple[Call, Response]]:
+        whole, *parts = self._about(request)
+        yield Call(number, whole), response
+        answers = answers_of(response) if parts else {}
+        for part in parts:
+            answer = answers.get(part.id)
+            if answer is not None:
+                yield Call(number, part), answer
 
     def broke(self, number: int, request: Request) -> tuple[Verdict, ...]:
         """See a request end without a whole answer, whoever broke it off."""
-        self._repeats.broke(Call(number=number, request=request, clean=self._clean))
+        self._repeats.broke(Call(number, self._about(request)[0]))
         return ()
 
     def ended(self, *, now: float) -> tuple[Verdict, ...]:
@@ -117,16 +171,9 @@ class Witness:
     def _of_token(self, call: Call) -> Iterator[Verdict]:
         if not self._bearing:
             yield from _without_token(call)
-        text = _lacking(call)
+        text = _lacking(call.about)
         if text is not None:
             yield call.verdict(Kind.LACKS_PERMISSION, f"({call.what}) {text}")
-
-    def _kinds_of_token(self, call: Call) -> Iterator[Kind]:
-        """Say what `_of_token` would, but for the text."""
-        if not self._bearing and _lacks_token(call):
-            yield Kind.NO_TOKEN
-        if _lacking(call) is not None:
-            yield Kind.LACKS_PERMISSION
 
     def _made_up(self, call: Call) -> Iterator[Verdict]:
         name = self._pages.made_up(call)
@@ -137,7 +184,7 @@ class Witness:
     def _beta(self, call: Call) -> Iterator[Verdict]:
         """Name each operation once: a client calls it over and over."""
         method, url = call.request.method.upper(), call.request.url
-        template = released(method, url) if call.version == "beta" else None
+        template = released(method, url) if call.about.version == "beta" else None
         if template is None or (method, template) in self._over_beta:
             return
         if off_graph_origin(url) is not None:
@@ -147,9 +194,37 @@ class Witness:
         yield call.verdict(Kind.V1_OVER_BETA, text)
 
 
+@lru_cache(maxsize=64)
+def _same(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """Return the same object for the same kinds: many requests keep theirs."""
+    return kinds
+
+
+def leaves_open(response: Response, *, batch: bool) -> bool:
+    """Tell whether an answer matters to what comes next, so that `settled` is to see it each time.
+
+    Args:
+        response: The answer.
+        batch: Whether it is that of a `$batch`, whose parts count.
+    """
+    if Repeats.judges(response):
+        return True
+    return batch and any(Repeats.judges(each) for each in answers_of(response).values())
+
+
+def may_give_links(response: Response) -> bool:
+    """Tell whether `learn` may find links in an answer: Graph's, relative, or somebody else's."""
+    if not response.body or b'Link"' in response.body:
+        return True
+    for name, _ in response.headers.pairs:
+        if len(name) in _LENGTHS and name.lower() in _LINKING:
+            return True
+    return False
+
+
 def _without_token(call: Call) -> Iterator[Verdict]:
     """Look for a token where Graph asks for one; a batch carries it for its parts."""
-    if _lacks_token(call):
+    if _lacks_token(call.about):
         value = call.request.headers.get("Authorization")
         text = (
             "without Authorization" if value is None else "with an Authorization that is no token"
@@ -157,18 +232,22 @@ def _without_token(call: Call) -> Iterator[Verdict]:
         yield call.verdict(Kind.NO_TOKEN, f"({call.what}) was sent {text}")
 
 
-def _lacks_token(call: Call) -> bool:
+def _lacks_token(call: About) -> bool:
     """Tell whether a call goes without a token where Graph asks for one.
 
     It asks for none to describe itself (`$metadata`, the service document). What isn't below a
     version is sign-in, and URLs off Graph are pre-authenticated.
     """
-    url = call.request.url
-    value = call.request.headers.get("Authorization")
-    scheme, _, token = (value or "").strip().partition(" ")
-    if call.part is not None or (scheme.lower() in _SCHEMES and token.strip()):
+    if call.part is not None:
         return False
-    if call.version not in _VERSIONS or call.path in {(), ("$metadata",)}:
+    value = call.request.headers.get("Authorization")
+    if value is not None:
+        scheme, _, token = value.strip().partition(" ")
+        if scheme.lower() in _SCHEMES and token.strip():
+            return False
+    url = call.request.url
+    version, _, below = path_of(url).lstrip("/").partition("/")
+    if version not in _VERSIONS or unquote(below).strip("/") in {"", "$metadata"}:
         return False
     return not is_sign_in(url) and off_graph_origin(url) is None
 
@@ -181,7 +260,7 @@ def _disconnect_with_body(call: Call) -> Iterator[Verdict]:
         yield call.verdict(Kind.DISCONNECT_WITH_BODY, text)
 
 
-def _lacking(call: Call) -> str | None:
+def _lacking(call: About) -> str | None:
     """Say which permission a call's token lacks; None where none is known to be."""
     if _JUDGED not in call.request.url.lower():
         return None

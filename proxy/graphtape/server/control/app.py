@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from graphtape.core.report import Report
     from graphtape.server.control.events import Events
     from graphtape.server.control.route import AnyRoute
-    from graphtape.server.live_session import LiveSession
-    from graphtape.server.sessions import Sessions
+    from graphtape.server.session.live_session import LiveSession
+    from graphtape.server.session.sessions import Sessions
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

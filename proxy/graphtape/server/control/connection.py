@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from graphtape.server.control.message import Fault, Refused
-from graphtape.server.half_close import HalfClosing, Runner
-from graphtape.server.unreadable import unreadable
+from graphtape.server.http.half_close import HalfClosing, Runner
+from graphtape.server.http.unreadable import unreadable
 
 log = logging.getLogger("graphtape")
 

@@ -28,11 +28,11 @@ from graphtape.server.control.reading import fault
 from graphtape.server.control.rendering import rendered, wanted_form
 from graphtape.server.control.stream import stream
 from graphtape.server.control.ticks import Ticks
-from graphtape.server.sessions import Wish
+from graphtape.server.session.sessions import Wish
 
 if TYPE_CHECKING:
     from graphtape.server.control.route import Call
-    from graphtape.server.live_session import LiveSession
+    from graphtape.server.session.live_session import LiveSession
 
     Plain: TypeAlias = Call[Nothing, Nothing]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError, UsageError
-from graphtape.core.link import canonical
+from graphtape.core.graph.link import canonical
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from graphtape.core.journal import Entry  # noqa: TC001 - msgspec reads the annotations
-from graphtape.core.plan import Mode  # noqa: TC001 - likewise
+from graphtape.core.tape.outcome import Mode  # noqa: TC001 - likewise
 
 REF = "#/components/schemas/"
 """Where the OpenAPI document keeps types, by name."""

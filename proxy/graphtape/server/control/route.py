@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from graphtape.core.scenario import StatusRule
     from graphtape.server.control.direction import Library
     from graphtape.server.control.events import Events
-    from graphtape.server.live_session import LiveSession
-    from graphtape.server.sessions import Sessions
+    from graphtape.server.session.live_session import LiveSession
+    from graphtape.server.session.sessions import Sessions
 
 Q = TypeVar("Q")
 B = TypeVar("B")

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from graphtape.core.journal import Entry, Journal
-    from graphtape.server.sessions import Sessions
+    from graphtape.server.session.sessions import Sessions
 
 
 class Line(Struct, frozen=True, array_like=True):

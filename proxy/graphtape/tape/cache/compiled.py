@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, overload
 
 import msgspec
 
-from graphtape.core.batch import recorded_parts
-from graphtape.core.index import BatchedSlot, Index, varied_by
+from graphtape.core.graph.batch import recorded_parts
 from graphtape.core.message import Interaction
-from graphtape.core.recording import Recording, as_asked_alone
+from graphtape.core.tape.index import BatchedSlot, Index, varied_by
+from graphtape.core.tape.recording import Recording, as_asked_alone
 from graphtape.tape.cache.packing import pack_key, unpack_interaction, unpack_key
 from graphtape.tape.vcr_format import Metadata  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from graphtape.core.matching import Key, MatchOptions
+    from graphtape.core.matching.key import Key, MatchOptions
     from graphtape.core.redaction import Redactor
 
 _REMEMBERED = 256

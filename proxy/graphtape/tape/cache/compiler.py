@@ -6,15 +6,15 @@ from array import array
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from graphtape.core.batch import recorded_parts
-from graphtape.core.recording import Keyed
+from graphtape.core.graph.batch import recorded_parts
+from graphtape.core.tape.recording import Keyed
 from graphtape.tape.cache.compiled import Compiled, Head, Lines, Part
 from graphtape.tape.cache.packing import pack_interaction, pack_key, unpack_interaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from graphtape.core.matching import Key, MatchOptions
+    from graphtape.core.matching.key import Key, MatchOptions
     from graphtape.core.message import Interaction
     from graphtape.core.redaction import Redactor
     from graphtape.tape.vcr_format import Cassette

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from msgspec import msgpack
 
 from graphtape import __version__
-from graphtape.core.recording import Recording
 from graphtape.core.redaction import Redactor
+from graphtape.core.tape.recording import Recording
 from graphtape.tape.cache.compiler import Compiler, salt_digest
 from graphtape.tape.cache.folder import FORMAT, Folder
 from graphtape.tape.store import cassette_bytes, is_large, open_cassette
@@ -23,7 +23,7 @@ from graphtape.tape.vcr_format import load, stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from graphtape.core.matching import MatchOptions
+    from graphtape.core.matching.key import MatchOptions
     from graphtape.core.redaction import Policy
     from graphtape.tape.cache.compiled import Compiled
     from graphtape.tape.vcr_format import Cassette, Metadata

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from msgspec import msgpack
 
-from graphtape.core.matching import Key
+from graphtape.core.matching.key import Key
 from graphtape.core.message import Headers, Interaction, Request, Response
 
 _Pairs: TypeAlias = tuple[tuple[str, str], ...]

@@ -1,0 +1,1 @@
+"""Graph's ways: clouds, links, paths, actions, batches, delta queries."""

@@ -1,0 +1,1 @@
+"""Which recorded request a request is, and how two of them differ."""

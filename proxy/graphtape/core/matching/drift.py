@@ -1,0 +1,221 @@
+"""Two recordings compared by shape: what Graph answers now that it didn't, and the reverse.
+
+Values don't matter, and neither do requests: they are the client's own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from graphtape.core.matching.shape import NULL, shapes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from graphtape.core.matching.operation import Operation
+    from graphtape.core.matching.shape import Field, Shape
+    from graphtape.core.message import Interaction
+
+_MOST_MEMBERS = 24
+"""Different values of a field that can still be an enum's."""
+
+_ENUM_NAME = re.compile(
+    r"(?:action|agent|authority|category|importance|kind|level|mode|platform|priority|reason|"
+    r"role|scope|severity|state|status|type|visibility)s?\Z|\Acode\Z",
+    re.IGNORECASE,
+)
+
+
+class Aspect(StrEnum):
+    """What of an operation differs, in the order it is reported."""
+
+    OPERATION = "operation"
+    STATUS = "status"
+    CONTENT_TYPE = "content type"
+    FIELD = "field"
+    MEMBER = "member"
+
+
+_ORDER = {aspect: number for number, aspect in enumerate(Aspect)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appeared:
+    """Only the new recording has it.
+
+    Attributes:
+        place: Of a field or member, the dotted path in the answer, `[]` for the items of a list.
+        found: The status, media type, JSON types or member; empty of an operation.
+    """
+
+    operation: Operation
+    aspect: Aspect
+    place: str = ""
+    found: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vanished:
+    """Only the old recording has it; attributes as of `Appeared`."""
+
+    operation: Operation
+    aspect: Aspect
+    place: str = ""
+    found: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Both have it, and not the same; `old` and `new` are what `Appeared.found` is."""
+
+    operation: Operation
+    aspect: Aspect
+    place: str = ""
+    old: str
+    new: str
+
+
+Change: TypeAlias = Appeared | Vanished | Changed
+
+
+def drift(old: Iterable[Interaction], new: Iterable[Interaction]) -> tuple[Change, ...]:
+    """List what differs in shape, by operation, in a fixed order.
+
+    Fields count where both recordings have seen the object they belong to: an empty list tells
+    nothing of its items. `null` is a value any property may have; it counts where a field was
+    never null in one recording, and always in the other. Of enum members only new ones count.
+    """
+    before, after = shapes_of(old), shapes_of(new)
+    changes: list[Change] = []
+    for key in sorted(before.keys() | after.keys()):
+        if key not in before:
+            changes.append(Appeared(operation=after[key].operation, aspect=Aspect.OPERATION))
+        elif key not in after:
+            changes.append(Vanished(operation=before[key].operation, aspect=Aspect.OPERATION))
+        else:
+            found = _compared(before[key], after[key])
+            changes += sorted(found, key=lambda change: (_ORDER[change.aspect], change.place))
+    return tuple(dict.fromkeys(changes))
+
+
+def line(change: Change) -> str:
+    """Write a change for people."""
+    match change:
+        case Appeared(found=found):
+            what, happened = found, "appeared"
+        case Vanished(found=found):
+            what, happened = found, "vanished"
+        case Changed(old=old, new=new):
+            what, happened = f"{old} -> {new}", ""
+        case _:
+            assert_never(change)
+    match change.aspect:
+        case Aspect.OPERATION:
+            text = "operation"
+        case Aspect.STATUS | Aspect.CONTENT_TYPE:
+            text = f"{change.aspect} {what}"
+        case Aspect.FIELD:
+            place = f"field {change.place}" if change.place else "body"
+            text = f"{place} ({what})" if happened else f"{place}: {what}"
+        case Aspect.MEMBER:
+            text = f"field {change.place}: member {what!r}"
+        case _:
+            assert_never(change.aspect)
+    return f"{change.operation}: {text} {happened}".rstrip()
+
+
+def as_json(change: Change) -> dict[str, str]:
+    """Write a change for programs; `old` and `new` stand where there is one."""
+    tree = {
+        "change": type(change).__name__.lower(),
+        "method": change.operation.method,
+        "path": change.operation.path,
+        "aspect": str(change.aspect),
+    }
+    if change.aspect in {Aspect.FIELD, Aspect.MEMBER}:
+        tree["place"] = change.place
+    match change:
+        case Appeared(found=found):
+            sides = {"new": found}
+        case Vanished(found=found):
+            sides = {"old": found}
+        case Changed(old=old, new=new):
+            sides = {"old": old, "new": new}
+        case _:
+            assert_never(change)
+    return tree | {name: value for name, value in sides.items() if value}
+
+
+def _compared(old: Shape, new: Shape) -> Iterator[Change]:
+    operation = old.operation
+    statuses = [one.succeeding.statuses | one.failing.statuses for one in (old, new)]
+    yield from _sets(operation, Aspect.STATUS, *statuses)
+    for before, after in ((old.succeeding, new.succeeding), (old.failing, new.failing)):
+        if before.statuses and after.statuses:
+            yield from _sets(operation, Aspect.CONTENT_TYPE, before.media, after.media)
+            for place in sorted(before.fields.keys() | after.fields.keys()):
+                yield from _field(operation, place, before.fields, after.fields)
+
+
+def _sets(operation: Operation, aspect: Aspect, old: set[str], new: set[str]) -> Iterator[Change]:
+    gone, come = sorted(old - new), sorted(new - old)
+    if len(gone) == len(come) == 1:
+        yield Changed(operation=operation, aspect=aspect, old=gone[0], new=come[0])
+        return
+    for found in gone:
+        yield Vanished(operation=operation, aspect=aspect, found=found)
+    for found in come:
+        yield Appeared(operation=operation, aspect=aspect, found=found)
+
+
+def _field(
+    operation: Operation, place: str, old: dict[str, Field], new: dict[str, Field]
+) -> Iterator[Change]:
+    before, after = old.get(place), new.get(place)
+    if before is not None and after is not None:
+        if _differ(before.types, after.types):
+            yield Changed(
+                operation=operation,
+                aspect=Aspect.FIELD,
+                place=place,
+                old=_written(before.types),
+                new=_written(after.types),
+            )
+        for member in _new_members(operation, place, before, after):
+            yield Appeared(operation=operation, aspect=Aspect.MEMBER, place=place, found=member)
+    elif place.endswith("[]"):
+        return  # the items of a list that has none, or is no list, on the other side
+    elif before is not None and _holds_fields(new, before.parent):
+        found = _written(before.types)
+        yield Vanished(operation=operation, aspect=Aspect.FIELD, place=place, found=found)
+    elif after is not None and _holds_fields(old, after.parent):
+        found = _written(after.types)
+        yield Appeared(operation=operation, aspect=Aspect.FIELD, place=place, found=found)
+
+
+def _holds_fields(fields: dict[str, Field], place: str | None) -> bool:
+    return place is not None and place in fields and "object" in fields[place].types
+
+
+def _differ(old: set[str], new: set[str]) -> bool:
+    known, found = old - {NULL}, new - {NULL}
+    if known and found:
+        return known != found
+    return bool(known) != bool(found) and NULL not in (old & new)
+
+
+def _written(types: set[str]) -> str:
+    return "|".join(sorted(types))
+
+
+def _new_members(operation: Operation, place: str, old: Field, new: Field) -> list[str]:
+    """List members only the new recording has, if the field is an enum by its name and values."""
+    if not old.members or not new.members or len(old.members | new.members) > _MOST_MEMBERS:
+        return []
+    name = place.rpartition(".")[2].rstrip("[]")
+    if place == "value":  # of an action, or of one property: its name stands in the path
+        name = "status" if operation.method == "POST" else operation.last_segment
+    return sorted(new.members - old.members) if _ENUM_NAME.search(name) else []

@@ -1,0 +1,160 @@
+"""The shape of what a recording's operations answer: statuses, media types, fields, their types."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from graphtape.core.matching.body import json_of
+from graphtape.core.matching.operation import Operation
+from graphtape.core.message import Headers, media_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from graphtape.core.matching.body import Json
+    from graphtape.core.message import Interaction
+
+NULL = "null"
+_TYPES: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    type(None): NULL,
+}
+"""JSON's types (RFC 8259 section 3), true and false being one."""
+_FIRST_ERROR = 400
+_CONTEXT = "@odata.context"
+_DATA_KEY = re.compile(r"[0-9]+|.*[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}.*", re.IGNORECASE)
+# With a lower-case letter, so that the address of a user in WA is none.
+_MEMBER = re.compile(r"#?(?=[^a-z]*[a-z])[A-Za-z][A-Za-z0-9.]{1,99}")
+
+
+@dataclass(slots=True)
+class Field:
+    """What was seen at one place of an answer's body.
+
+    Attributes:
+        parent: The place of what it is in.
+        types: Of JSON.
+        members: Its texts that may be an enum's; None once one can't be.
+    """
+
+    parent: str | None
+    types: set[str] = field(default_factory=set)
+    members: set[str] | None = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Answers:
+    """What an operation answers: when it succeeds, or when it fails."""
+
+    statuses: set[str] = field(default_factory=set)
+    media: set[str] = field(default_factory=set)
+    fields: dict[str, Field] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Shape:
+    """What a recording knows of an operation, as it spelled it first."""
+
+    operation: Operation
+    succeeding: Answers = field(default_factory=Answers)
+    failing: Answers = field(default_factory=Answers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One answer; `values` holds its body if that is JSON."""
+
+    operation: Operation
+    status: int
+    media: str
+    values: tuple[Json, ...]
+
+
+def shapes_of(interactions: Iterable[Interaction]) -> dict[Operation, Shape]:
+    """Gather shapes by operation, spelled as `Operation.folded`; `@odata.context` is left out."""
+    shapes: dict[Operation, Shape] = {}
+    for interaction in interactions:
+        for seen in _answers(interaction):
+            shape = shapes.setdefault(seen.operation.folded(), Shape(seen.operation))
+            answers = shape.failing if seen.status >= _FIRST_ERROR else shape.succeeding
+            answers.statuses.add(str(seen.status))
+            answers.media |= {seen.media} - {""}
+            for value in seen.values:
+                _look(value, "", None, answers.fields)
+    return shapes
+
+
+def _answers(interaction: Interaction) -> Iterator[_Seen]:
+    """Return the answer, and those of the parts of a batch in place of its body."""
+    request, response = interaction.request, interaction.response
+    operation = Operation.of(request.method, request.url)
+    try:
+        values: tuple[Json, ...] = (json_of(response.headers, response.body),)
+    except ValueError:
+        values = ()
+    parts: list[_Seen] = []
+    if operation.last_segment == "$batch" and values:
+        parts = [*_batch(interaction, values[0])]
+    yield _Seen(
+        operation=operation,
+        status=response.status,
+        media=media_type(response.headers) if response.body else "",
+        values=() if parts else values,
+    )
+    yield from parts
+
+
+def _batch(interaction: Interaction, answer: Json) -> Iterator[_Seen]:
+    """Pair the parts of a batch by id (Microsoft Graph docs, "Combine multiple requests")."""
+    request = interaction.request
+    root = request.url.partition("?")[0].rpartition("/")[0]
+    try:
+        asked = _items(json_of(request.headers, request.body), "requests")
+    except ValueError:
+        return
+    called = {part.get("id"): part for part in asked if isinstance(part.get("id"), str)}
+    for part in _items(answer, "responses"):
+        number = part.get("id")
+        match called.get(number) if isinstance(number, str) else None, part.get("status"):
+            case {"method": str(method), "url": str(url)}, int(status):
+                full = url if "://" in url else f"{root}/{url.lstrip('/')}"
+                fields = part.get("headers")
+                pairs = fields.items() if isinstance(fields, dict) else ()
+                yield _Seen(
+                    operation=Operation.of(method, full),
+                    status=status,
+                    media=media_type(Headers.of((name, str(value)) for name, value in pairs)),
+                    values=(part["body"],) if "body" in part else (),
+                )
+            case _:
+                continue
+
+
+def _items(value: Json, name: str) -> list[dict[str, Json]]:
+    items = value.get(name) if isinstance(value, dict) else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _look(value: Json, place: str, parent: str | None, fields: dict[str, Field]) -> None:
+    seen = fields.setdefault(place, Field(parent))
+    seen.types.add(_TYPES[type(value)])
+    if isinstance(value, dict):
+        for name, child in value.items():
+            if not name.endswith(_CONTEXT):
+                step = "{id}" if _DATA_KEY.fullmatch(name) else name
+                _look(child, f"{place}.{step}" if place else step, place, fields)
+    elif isinstance(value, list):
+        for item in value:
+            _look(item, f"{place}[]", place, fields)
+    elif isinstance(value, str):
+        if not _MEMBER.fullmatch(value):
+            seen.members = None
+        elif seen.members is not None:
+            seen.members.add(value)

@@ -1,0 +1,1 @@
+"""A cassette in memory, and where a session stands on it."""

@@ -1,0 +1,314 @@
+"""The tape position of one session, and the answers it makes possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, assert_never
+
+from graphtape.core.tape.stretch import How, Stretch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from graphtape.core.matching.key import Key
+    from graphtape.core.tape.index import Index
+
+
+class Order(StrEnum):
+    """How several answers to one request play.
+
+    `position`: a read is answered from its stretch of tape, between the write most recently
+    played and the next one on the tape. `request`: vcrpy's; each answer once, in order.
+    """
+
+    POSITION = "position"
+    REQUEST = "request"
+
+
+def aside(how: How) -> str:
+    """Say where an answer came from, unless it was in its turn."""
+    match how:
+        case How.NEXT:
+            return ""
+        case How.REPEATED:
+            return "repeated: its stretch of tape has no newer answer"
+        case How.BEFORE:
+            return "from before its stretch of tape, which has no answer"
+        case How.AFTER:
+            return "from after its stretch of tape: nothing up to there answers"
+        case _:
+            assert_never(how)
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
+class Hit:
+    """A recorded answer.
+
+    Attributes:
+        index: Of its interaction on the tape.
+        part: Id of the part that answers, where the interaction is a `$batch` and the request
+            asks for no batch.
+        slot: Of the answer, as the index numbers them.
+        how: How it was come by.
+        answers: All slots of its key, as the index holds them.
+        reserved: Whether nobody else is given it, until it is released.
+    """
+
+    index: int
+    part: str | None
+    slot: int
+    how: How
+    answers: Sequence[int]
+    reserved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRecorded:
+    """The tape holds no such request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyPlayed:
+    """Every answer to the request was played, or is on its way to another caller.
+
+    Attributes:
+        index: Of the last of them.
+        recorded: How many there are.
+        position: Index of the write most recently played, None before the first.
+    """
+
+    index: int
+    recorded: int
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miss:
+    """Nothing answers."""
+
+    reason: NotRecorded | AlreadyPlayed
+
+
+NOT_RECORDED = Miss(reason=NotRecorded())
+
+
+class Player:
+    """Plays one tape to one session; not safe for threads.
+
+    It holds what was played and never looks at the rest: opening one costs nothing, and a request
+    costs a dict lookup and a few bisections however long the tape is.
+    """
+
+    __slots__ = ("_freed", "_index", "_order", "_passed", "_played", "_reserved", "_stretch")
+
+    # By the first slot of a list and its length: a key's own, or that of a variant.
+    _passed: dict[tuple[int, int], int]  # how many of its answers were looked at
+    _freed: dict[tuple[int, int], list[int]]  # a heap of its released answers
+    _reserved: set[int]
+    _played: set[int]
+    _stretch: Stretch
+
+    def __init__(self, index: Index, *, order: Order = Order.POSITION) -> None:
+        self._index = index
+        self._order = order
+        self.rewind()
+
+    @property
+    def order(self) -> Order:
+        """How several answers to one request play."""
+        return self._order
+
+    @property
+    def position(self) -> int | None:
+        """Index of the write most recently played; None before the first."""
+        slot = self._stretch.position
+        return None if slot is None else self._index.interactions[slot]
+
+    def rewind(self) -> None:
+        """Go back to the start. What is on its way to a client counts for nothing any more."""
+        self._passed = {}
+        self._freed = {}
+        self._reserved = set()
+        self._played = set()
+        self._stretch = Stretch(self._index)
+
+    def ahead(self) -> Stretch:
+        """Return where the tape stands, to find answers one after another before any goes out."""
+        return self._stretch.ahead()
+
+    def find(
+        self, key: Key, *, write: bool, ahead: Stretch | None = None, exact: Key | None = None
+    ) -> Hit | Miss:
+        """Find the answer to a request.
+
+        A write's answer is reserved, in request order a read's too: two at the same time get
+        different ones. The caller ends it with `played` or `release`.
+
+        Args:
+            key: What is asked.
+            write: Whether it may change the tenant.
+            ahead: Where the tape is to stand for it, in place of where it does; moves on as if
+                the answer had played.
+            exact: Its key with what tells its secrets from others; preferred where recorded.
+        """
+        answers = self._index.find(key, exact)
+        if answers is None:
+            return NOT_RECORDED
+        chosen = self.choose(answers, write=write, ahead=ahead)
+        return self.used_up(answers) if chosen is None else self.hit(chosen, answers, write=write)
+
+    def choose(
+        self, answers: Sequence[int], *, write: bool, ahead: Stretch | None = None
+    ) -> tuple[int, How] | None:
+        """Find the answer to a request whose answers are known, as `find` does.
+
+        Returns:
+            Its slot, and how it is come by; None where each was played or is reserved.
+        """
+        once = write or self._order is Order.REQUEST
+        if not once:
+            stretch = ahead or self._stretch
+            chosen = stretch.seek(answers)
+            if chosen[1] is How.NEXT and self._index.batches and self._in_parts(chosen[0], stretch):
+                chosen = chosen[0], How.REPEATED
+        else:
+            slot = self._next_free(answers)
+            if slot is None:
+                return None
+            self._reserved.update(self._claims(slot))
+            chosen = slot, How.NEXT
+        if ahead is not None:
+            self._pass(chosen[0], answers, ahead, reserved=once)
+        return chosen
+
+    def hit(self, chosen: tuple[int, How], answers: Sequence[int], *, write: bool) -> Hit:
+        """Return what `choose` has chosen as the hit it is; the same each time."""
+        slot, how = chosen
+        part = self._index.parts.get(slot)
+        return Hit(
+            index=self._index.interactions[slot],
+            part=None if part is None else part.id,
+            slot=slot,
+            how=how,
+            answers=answers,
+            reserved=write or self._order is Order.REQUEST,
+        )
+
+    def used_up(self, answers: Sequence[int]) -> Miss:
+        """Return why `choose` has chosen none."""
+        last = self._index.interactions[answers[-1]]
+        reason = AlreadyPlayed(index=last, recorded=len(answers), position=self.position)
+        return Miss(reason=reason)
+
+    def _next_free(self, answers: Sequence[int]) -> int | None:
+        """Return the first answer that is still to be had; each is passed over but once."""
+        name = (answers[0], len(answers))
+        freed = self._freed.get(name, [])
+        while freed:
+            if self._free(slot := heappop(freed)):
+                return slot
+        passed = self._passed.get(name, 0)
+        while passed < len(answers):
+            slot = answers[passed]
+            passed += 1
+            self._passed[name] = passed
+            if self._free(slot):
+                return slot
+        return None
+
+    def _free(self, slot: int) -> bool:
+        # Of a batch that plays whole nothing may have played in parts, nor the other way round.
+        claims = self._claims(slot)
+        return self._reserved.isdisjoint(claims) and self._played.isdisjoint(claims)
+
+    def _claims(self, slot: int) -> tuple[int, ...]:
+        """Return what is reserved together: with a batch, those of its parts that play once."""
+        parts = self._index.batches.get(slot, ())
+        once = self._order is Order.REQUEST
+        return (slot, *(part for part in parts if once or self._index.parts[part].write))
+
+    def _in_parts(self, batch: int, stretch: Stretch) -> bool:
+        """Tell whether a client has seen a part of a batch in this stretch, or what came later."""
+        lines = self._index.lines
+        cursors = (
+            (part, stretch.cursor(lines[part])) for part in self._index.batches.get(batch, ())
+        )
+        return any(cursor is not None and cursor >= part for part, cursor in cursors)
+
+    def played(self, hit: Hit) -> None:
+        """Say that an answer went out whole. A write moves the position to where it stands."""
+        slot = hit.slot
+        if hit.reserved:
+            if slot not in self._reserved:
+                return
+            self._reserved.difference_update(self._claims(slot))
+        self._played.add(slot)
+        index = self._index
+        if not index.batches:
+            if not hit.reserved:
+                self._stretch.note(slot, hit.answers)
+            elif self._order is Order.POSITION:
+                self._stretch.move(slot)
+            return
+        self._played.update(index.batches.get(slot, ()))
+        self._pass(slot, hit.answers, self._stretch, reserved=hit.reserved)
+        part = index.parts.get(slot)
+        if part is not None and self._played.issuperset(self._index.batches[part.batch]):
+            self._played.add(part.batch)
+            self._stretch.note(part.batch, self._index.lines[part.batch])
+
+    def _pass(self, slot: int, answers: Sequence[int], stretch: Stretch, *, reserved: bool) -> None:
+        """Go to where an answer leaves the tape."""
+        if self._order is Order.REQUEST:
+            return
+        index = self._index
+        part = index.parts.get(slot) if index.parts else None
+        if reserved:
+            stretch.move(slot if part is None else part.batch)
+        else:
+            stretch.note(slot, answers)
+        for each in index.batches.get(slot, ()) if index.batches else ():
+            if not index.parts[each].write:
+                stretch.note(each, index.lines[each])
+
+    def release(self, hit: Hit) -> None:
+        """Give an answer back that didn't go out whole."""
+        if hit.slot not in self._reserved:
+            return
+        claims = self._claims(hit.slot)
+        self._reserved.difference_update(claims)
+        for slot in claims:
+            self._free_again(slot, hit.answers if slot == hit.slot else self._index.lines[slot])
+        part = self._index.parts.get(hit.slot)
+        if part is not None:  # the batch can play whole again
+            self._free_again(part.batch, self._index.lines[part.batch])
+
+    def _free_again(self, slot: int, answers: Sequence[int]) -> None:
+        for each in self._index.lists.get(slot, (answers,)):
+            heappush(self._freed.setdefault((each[0], len(each)), []), slot)
+
+    def played_slots(self) -> frozenset[int]:
+        """Return the slots whose answers went out whole, so far."""
+        return frozenset(self._played)
+
+    def unused(self) -> tuple[int, ...]:
+        """Return the indices of writes never played, and all indices of reads never asked.
+
+        A batch counts as what is left of its parts.
+        """
+        index = self._index
+        writes = {*index.writes, *(slot for slot, part in index.parts.items() if part.write)}
+        idle: set[int] = set()
+        for answers in index.answers.values():
+            left = [slot for slot in answers if slot not in self._played]
+            asked = len(left) < len(answers)
+            idle.update(slot for slot in left if slot in writes or not asked)
+        unused = (
+            slot
+            for slot in idle
+            if slot not in index.parts
+            and (slot not in index.batches or not idle.isdisjoint(index.batches[slot]))
+        )
+        return tuple(sorted(index.interactions[slot] for slot in unused))

@@ -1,0 +1,106 @@
+"""The stretch of tape that reads are answered from."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from graphtape.core.tape.index import Index
+
+
+class How(StrEnum):
+    """How an answer stands to the ones before it.
+
+    `next`: in its turn. `repeated`: the last of its stretch again. `before`, `after`: the stretch
+    has none, so the latest before it, or the first after it.
+    """
+
+    NEXT = "next"
+    REPEATED = "repeated"
+    BEFORE = "before"
+    AFTER = "after"
+
+    __hash__ = str.__hash__  # the enum's own is written in Python
+
+
+class Stretch:
+    """Lies between the write most recently played and the next one on the tape.
+
+    Attributes:
+        position: Slot of that write; None before the first.
+    """
+
+    __slots__ = ("_before", "_cursors", "_high", "_index", "_low", "position")
+
+    position: int | None
+    _low: int  # from here
+    _high: int  # up to, not including, here
+    # By the first slot of a list of answers and its length: the last slot played in here.
+    _cursors: dict[tuple[int, int], int]
+    # Likewise, of the one that this looks ahead of: however much has played, it isn't copied.
+    _before: dict[tuple[int, int], int]
+
+    def __init__(self, index: Index) -> None:
+        """Begin before the first write."""
+        self._index = index
+        self._low = 0
+        self._high = index.writes[0] if index.writes else index.size
+        self._cursors = {}
+        self._before = {}
+        self.position = None
+
+    def ahead(self) -> Stretch:
+        """Return a copy to look ahead in; this one knows nothing of what plays there."""
+        copy = Stretch(self._index)
+        copy._low, copy._high, copy.position = self._low, self._high, self.position
+        copy._before = self._cursors
+        return copy
+
+    def seek(self, answers: Sequence[int]) -> tuple[int, How]:
+        """Return which of a key's answers a read is given here, and how it stands to the others."""
+        start = bisect_left(answers, self._low)
+        end = bisect_left(answers, self._high, start)
+        if start == end:
+            return (answers[start - 1], How.BEFORE) if start else (answers[end], How.AFTER)
+        name = (answers[0], len(answers))
+        last = self._cursors.get(name)
+        if last is None and self._before:
+            last = self._before.get(name)
+        if last is None:
+            return answers[start], How.NEXT
+        at = bisect_right(answers, last, start, end)
+        return (answers[end - 1], How.REPEATED) if at == end else (answers[at], How.NEXT)
+
+    def cursor(self, answers: Sequence[int]) -> int | None:
+        """Return the last slot of a key that played in here."""
+        name = (answers[0], len(answers))
+        last = self._cursors.get(name)
+        return self._before.get(name) if last is None and self._before else last
+
+    def note(self, slot: int, answers: Sequence[int]) -> None:
+        """Say that a read played."""
+        # Else it was taken from outside, or a write has moved on while it was on its way.
+        if self._low <= slot < self._high:
+            name = (answers[0], len(answers))
+            last = self._cursors.get(name)
+            if last is None and self._before:
+                last = self._before.get(name)
+            if last is None or last < slot:
+                self._cursors[name] = slot
+
+    def move(self, write: int) -> None:
+        """Go to where a write stands; a part of a batch stands where its batch does."""
+        if write == self.position:  # another part of the same batch: no state comes back
+            return
+        writes = self._index.writes
+        following = bisect_right(writes, write)
+        self.position = write
+        self._low = write  # included: the reads of a batch that writes stand at its place
+        self._high = writes[following] if following < len(writes) else self._index.size
+        # What was played in here already was taken from outside, and plays again now that it is
+        # reached.
+        self._cursors, self._before = {}, {}

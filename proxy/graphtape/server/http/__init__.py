@@ -1,0 +1,1 @@
+"""HTTP with the client: connections, answers, what can go wrong on the wire."""

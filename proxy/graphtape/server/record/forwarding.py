@@ -1,0 +1,328 @@
+"""A request forwarded: up, back to the client, and onto the tape."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aiohttp import HttpVersion11
+
+from graphtape.core.coding import TooLargeError
+from graphtape.core.errors import RequestError, UpstreamError
+from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.journal import Source
+from graphtape.core.message import Headers, Request, Response
+from graphtape.server.http.delivery import PLAIN, Delivery
+from graphtape.server.http.response import LastByte, Outgoing, Sent, bodyless, break_off, head_of
+from graphtape.server.record.batch_staging import Staging
+from graphtape.server.record.relay import Relay
+from graphtape.server.record.tee import Tee, Untaped, too_large
+from graphtape.server.record.unpacking import unpacked
+from graphtape.server.upstream.answer import passed_on
+from graphtape.tape.spool import Spooled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from aiohttp.web import BaseRequest
+
+    from graphtape.core.tape.outcome import Cue, Forward
+    from graphtape.server.record.relay import Relayed
+    from graphtape.server.upstream.answer import UpstreamAnswer
+    from graphtape.server.upstream.client import UpstreamClient
+    from graphtape.server.visit import Visit
+    from graphtape.tape.recorder import Recorder
+    from graphtape.tape.spool import Spool
+
+log = logging.getLogger("graphtape")
+
+LEFT = "the client left before its answer was whole; it is on the tape"
+
+
+async def forward(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
+    """Ask upstream, answer the client, and put both on the tape.
+
+    Raises:
+        RequestError: This session forwards nothing, or not there.
+    """
+    client, recorder = visit.gate.client, visit.session.recorder
+    if client is None or recorder is None:
+        raise RequestError("this session forwards nothing", status=403, code="GraphtapeOffline")
+    if visit.incoming.off_graph:
+        _leave_graph(visit)
+    delivery = Delivery.of(plan.bend, plan.directed)
+    asked = visit.request
+    staging = None if plan.directed is None else Staging.of(asked, plan.directed)
+    if staging is not None:
+        whole = staging.whole()
+        if whole is not None:
+            last_byte = await visit.answer(whole, Source.INJECTED, delivery=delivery)
+            return last_byte.sent(whole.status)
+        staging.reduce(visit.incoming)
+
+    def bend(answer: Response) -> Response:
+        staged = answer if staging is None else staging.staged(answer)
+        bent = staged if plan.bend is None else plan.bend.apply(staged)
+        return visit.session.play.bend(bent, to=asked, cue=cue)
+
+    place = recorder.begin()
+    passage = Passage(visit, client, recorder, place, bend, delivery)
+    try:
+        return await passage.pass_on()
+    except UpstreamError as exc:
+        if passage.cut_short and visit.http.transport is None:
+            # The client left in the middle of its upload: it is what broke the way up.
+            raise ConnectionAbortedError from exc
+        return await failed(visit, exc)
+    finally:
+        recorder.drop(place)
+
+
+def _leave_graph(visit: Visit) -> None:
+    """Let a request go to a host off Graph, as it would from a client that knew it had left.
+
+    Raises:
+        RequestError: No answer of this session named the host: the proxy is no open one.
+    """
+    incoming = visit.incoming
+    url = incoming.request.url
+    if off_graph_origin(url) not in visit.session.named:
+        raise RequestError(
+            f"{visit.session.clean.url(url)} is no address of Graph, and no answer in this session "
+            "named its host: only such hosts are reached",
+            status=403,
+            code="GraphtapeForeignHost",
+        )
+    own = ("Authorization", "Cookie")
+    incoming.wire_headers = incoming.wire_headers.without(*own)
+    incoming.request = replace(incoming.request, headers=incoming.request.headers.without(*own))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passed:
+    """An answer that has gone out, as far as the client took it.
+
+    Attributes:
+        index: Of its interaction, if it is on the tape.
+        note: Why it isn't; empty where it is.
+        whole: Whether the client was there to its end.
+    """
+
+    outgoing: Outgoing
+    index: int
+    note: str
+    whole: bool
+    last_byte: LastByte
+
+
+class Passage:
+    """One request on its way up, and its answer back.
+
+    Attributes:
+        tee: Copies a body that still arrives; None where it is here.
+    """
+
+    def __init__(
+        self,
+        visit: Visit,
+        client: UpstreamClient,
+        recorder: Recorder,
+        place: int,
+        bend: Callable[[Response], Response],
+        delivery: Delivery,
+    ) -> None:
+        self._visit = visit
+        self._client = client
+        self._recorder = recorder
+        self._place = place
+        self._bend = bend
+        self._delivery = delivery
+        self._spool: Spool | None = None
+        self._tee: Tee | None = None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the request's body still arrives."""
+        return self._tee is not None and not self._tee.whole
+
+    async def pass_on(self) -> Sent:
+        """Ask upstream, answer the client, put both on the tape, and journal it.
+
+        Raises:
+            UpstreamError: There is no whole answer.
+        """
+        url = self._visit.gate.upstream.address(self._visit.request.url)
+        async with self._client.send(self._visit.incoming, url, self._body_up()) as found:
+            passed = await self._passed(found)
+        return self._told(passed)
+
+    async def give(self, found: UpstreamAnswer) -> Sent:
+        """Do the same with what upstream has been asked already."""
+        return self._told(await self._passed(found))
+
+    async def _passed(self, found: UpstreamAnswer) -> _Passed:
+        relayed = await self._relay().ready(found)
+        index = self._recorder.index(self._place)
+        outgoing = _marked(relayed.outgoing, index)
+        if isinstance(outgoing.body, bytes) and self._delivery is PLAIN:
+            last_byte = _held(self._visit.http, outgoing, outgoing.body)
+            note = await self._remember(relayed)
+            whole = await last_byte()
+        else:
+            async with self._visit.responding(outgoing, self._delivery) as last_byte:
+                note = await self._remember(relayed)
+                whole = await last_byte()
+        return _Passed(outgoing=outgoing, index=index, note=note, whole=whole, last_byte=last_byte)
+
+    def _told(self, passed: _Passed) -> Sent:
+        """Tell witness and journal of an answer that has gone out."""
+        visit, outgoing, note = self._visit, passed.outgoing, passed.note
+        kept = not note
+        visit.witnessed(_sent(outgoing) if passed.whole else None)
+        if not passed.whole and self._delivery.fault is None:
+            note = note or LEFT
+        why = self._delivery.why
+        visit.journal(
+            outgoing.status,
+            Source.RECORDED if kept else Source.PASSED,
+            index=passed.index if kept else None,
+            note=f"{note}; {why}" if note and why else note or why,
+            effects=why,
+        )
+        return passed.last_byte.sent(outgoing.status)
+
+    def _relay(self) -> Relay:
+        visit = self._visit
+        gate, asked = visit.gate, visit.request.url
+        at_home = asked.startswith(f"{gate.upstream.tape_root}/") or not off_graph_origin(asked)
+        return Relay(
+            method=visit.request.method,
+            url=None if at_home else asked,
+            upstream=gate.upstream,
+            base=visit.incoming.base,
+            bend=self._bend,
+            name=visit.session.named.update,
+            limit=gate.max_body,
+            spool=self._spool_answer,
+        )
+
+    def _body_up(self) -> AsyncIterator[bytes] | bytes:
+        """Return the body to forward; a copy is kept of what still arrives."""
+        incoming = self._visit.incoming
+        if incoming.rest is None:
+            return incoming.wire_body
+        self._tee = Tee(
+            _joined(incoming.wire_body, incoming.rest),
+            limit=self._visit.gate.max_body,
+            length=incoming.length,
+            begin=lambda begins: self._spool_request(begins, incoming.request.headers),
+        )
+        return aiter(self._tee)
+
+    def _spool_request(self, begins: bytes, headers: Headers) -> Spooled | None:
+        spool = self._spooling()
+        return None if spool is None else spool.request(begins, headers)
+
+    def _spool_answer(self, begins: bytes, headers: Headers) -> Spooled | None:
+        spool = self._spooling()
+        return None if spool is None else spool.response(begins, headers)
+
+    def _spooling(self) -> Spool | None:
+        if self._spool is None:
+            self._spool = self._recorder.spool(self._place)
+        return self._spool
+
+    async def _asked(self) -> Request | Untaped:
+        """Return the request for the tape, once no more of its body will pass."""
+        request, limit = self._visit.incoming.request, self._visit.gate.max_body
+        if self._visit.incoming.oversized:
+            return too_large(limit)
+        if self._tee is None:
+            return request
+        match self._tee.body():
+            case Untaped() as untaped:
+                return untaped
+            case Spooled():
+                return request
+            case bytes() as body:
+                try:
+                    return await unpacked(request, body, limit=limit)
+                except TooLargeError:
+                    return too_large(limit)
+
+    async def _remember(self, relayed: Relayed) -> str:
+        """Put the interaction on the tape; return why not, where it couldn't be."""
+        asked, answer = await self._asked(), await relayed.answer()
+        recorder, request = self._recorder, self._visit.request
+        if isinstance(asked, Untaped):
+            return recorder.lose(request.method, request.url, f"the request's body {asked.why}")
+        if isinstance(answer, Untaped):
+            return recorder.lose(request.method, request.url, f"the answer's body {answer.why}")
+        return await recorder.keep(self._place, _for_tape(asked), answer, spool=self._spool)
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def _marked(outgoing: Outgoing, index: int) -> Outgoing:
+    """Say that an answer is recorded, as `visit.marked` does, in one go."""
+    marks = (("Graphtape-Result", Source.RECORDED.value), ("Graphtape-Interaction", str(index)))
+    return Outgoing(
+        status=outgoing.status,
+        reason=outgoing.reason,
+        headers=Headers((*outgoing.headers.pairs, *marks)),
+        body=outgoing.body,
+        length=outgoing.length,
+    )
+
+
+def _held(http: BaseRequest, outgoing: Outgoing, body: bytes) -> LastByte:
+    """Hold an answer back that is here as a whole: head and body go out in one write."""
+    last = LastByte(http)
+    empty = bodyless(http.method, outgoing.status)
+    chunks = http.version >= HttpVersion11
+    head = head_of(outgoing, empty=empty, keep_alive=last.keep_alive, chunks=chunks)
+    last.hold(head if empty else head + body)
+    return last
+
+
+def _for_tape(request: Request) -> Request:
+    """Leave out what concerns the connection to the proxy alone."""
+    return Request(
+        method=request.method,
+        url=request.url,
+        headers=passed_on(request.headers, without=_OF_PROXY),
+        body=request.body,
+    )
+
+
+_OF_PROXY = frozenset({"host", "expect"})
+
+
+def _sent(outgoing: Outgoing) -> Response:
+    """Return what went out, as far as it can be looked into."""
+    body = outgoing.body
+    plain = isinstance(body, bytes) and "Content-Encoding" not in outgoing.headers
+    return Response(
+        status=outgoing.status,
+        reason=outgoing.reason,
+        headers=outgoing.headers,
+        body=body if plain and isinstance(body, bytes) else b"",
+    )
+
+
+async def failed(visit: Visit, exc: UpstreamError) -> Sent:
+    """Answer a request that upstream gives no whole answer to."""
+    # One line says what to do; a traceback would hide it.
+    log.error("%s", visit.session.clean.text(str(exc)))
+    if not visit.http.writer.output_size:
+        return await visit.error(exc.code, str(exc), status=exc.status)
+    # The head is out: only a broken connection can still say that the body isn't whole.
+    visit.witnessed(None)
+    visit.journal(0, Source.REFUSED, note=str(exc))
+    return break_off(visit.http)

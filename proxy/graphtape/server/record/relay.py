@@ -1,0 +1,187 @@
+"""An upstream answer on its way to the client and to the tape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graphtape.core.coding import TooLargeError
+from graphtape.core.graph.origin import Links, resolved, to_tape
+from graphtape.core.message import Headers, Response, is_json, media_type
+from graphtape.server.http.response import Outgoing, bodyless
+from graphtape.server.record.tee import Tee, Untaped, too_large
+from graphtape.server.record.unpacking import unpacked
+from graphtape.tape.spool import Spooled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from graphtape.core.graph.origin import Upstream
+    from graphtape.server.upstream.answer import UpstreamAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relayed:
+    """An upstream answer ready to go out.
+
+    Attributes:
+        outgoing: For the client.
+        answer: For the tape, its body empty where it went there in pieces; to be awaited once the
+            body has passed.
+    """
+
+    outgoing: Outgoing
+    answer: Callable[[], Awaitable[Response | Untaped]]
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
+class Relay:
+    """What an answer is made ready by.
+
+    Attributes:
+        method: Of its request.
+        url: Of its request where that goes off Graph; else None.
+        upstream: Where it comes from.
+        base: The proxy's address as the client knows it.
+        bend: The session's rules.
+        name: Told the hosts off Graph that the answer names.
+        limit: Bytes of a body that are kept for the tape.
+        spool: Takes a long body onto the tape in pieces, given its first bytes and headers.
+    """
+
+    method: str
+    url: str | None
+    upstream: Upstream
+    base: str
+    bend: Callable[[Response], Response]
+    name: Callable[[frozenset[str]], None]
+    limit: int
+    spool: Callable[[bytes, Headers], Spooled | None]
+
+    async def ready(self, found: UpstreamAnswer) -> Relayed:
+        """Make an upstream answer, whose head has arrived, ready for the client.
+
+        JSON is read whole, so that its links can be turned and its fields bent; anything else
+        streams. What nothing in it is changed for goes out as it came, byte for byte.
+        """
+        if bodyless(self.method, found.status):
+            return self._streaming(found)
+        json = is_json(media_type(found.headers))
+        if found.body is not None and len(found.body) <= self.limit:
+            if json:
+                return await self._whole(found, found.body)
+            if found.length == len(found.body):
+                return self._as_it_came(found, found.body)
+        if not json:
+            return self._streaming(found)
+        read, ended = await _read(found.chunks, limit=self.limit)
+        if ended:
+            return await self._whole(found, read)
+        return self._untaped(self._streamed(found, _after(read, found.chunks)))
+
+    def _untaped(self, outgoing: Outgoing) -> Relayed:
+        async def answer() -> Untaped:
+            return too_large(self.limit)
+
+        return Relayed(outgoing=outgoing, answer=answer)
+
+    async def _whole(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
+        """Send what was changed decoded, and what was not as it came."""
+        recorded = await self._plain(found, wire)
+        if isinstance(recorded, Untaped):
+            return self._untaped(self._streamed(found, wire))
+        local = self._local(self.bend(recorded))
+        changed = local.body != recorded.body
+        outgoing = Outgoing(
+            status=local.status,
+            reason=local.reason,
+            headers=local.headers if changed else _with_coding(local.headers, found.headers),
+            body=local.body if changed else wire,
+        )
+
+        async def answer() -> Response:
+            return recorded
+
+        return Relayed(outgoing=outgoing, answer=answer)
+
+    def _as_it_came(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
+        return Relayed(
+            outgoing=self._streamed(found, wire), answer=lambda: self._plain(found, wire)
+        )
+
+    def _streaming(self, found: UpstreamAnswer) -> Relayed:
+        bodiless = bodyless(self.method, found.status)
+        tee = Tee(
+            found.chunks,
+            limit=self.limit,
+            length=None if bodiless else found.length,
+            begin=lambda begins: self.spool(begins, found.headers),
+        )
+
+        async def answer() -> Response | Untaped:
+            match tee.body():
+                case Untaped() as untaped:
+                    return untaped
+                case Spooled():
+                    return self._taped(self._head(found))
+                case bytes() as body:
+                    return await self._plain(found, body)
+
+        return Relayed(outgoing=self._streamed(found, aiter(tee)), answer=answer)
+
+    def _streamed(self, found: UpstreamAnswer, body: AsyncIterator[bytes] | bytes) -> Outgoing:
+        head = self._local(self.bend(self._taped(self._head(found))))
+        return Outgoing(
+            status=head.status,
+            reason=head.reason,
+            headers=_with_coding(head.headers, found.headers),
+            body=body,
+            length=found.length,
+        )
+
+    def _head(self, found: UpstreamAnswer) -> Response:
+        headers = found.headers.without("Content-Encoding")
+        return Response(status=found.status, reason=found.reason, headers=headers, body=b"")
+
+    async def _plain(self, found: UpstreamAnswer, wire: bytes) -> Response | Untaped:
+        """Return an answer for the tape, unless it unpacks to more than is kept."""
+        answer = Response(status=found.status, reason=found.reason, headers=found.headers, body=b"")
+        try:
+            return self._taped(await unpacked(answer, wire, limit=self.limit))
+        except TooLargeError:
+            return too_large(self.limit)
+
+    def _taped(self, plain: Response) -> Response:
+        return to_tape(plain, self.upstream) if self.url is None else resolved(plain, self.url)
+
+    def _local(self, response: Response) -> Response:
+        links = Links.of(response)
+        if links.fields or links.body:
+            self.name(links.origins)
+        return links.at(self.base, response)
+
+
+def _with_coding(headers: Headers, wire: Headers) -> Headers:
+    """Put the coding back where it stood."""
+    if "Content-Encoding" in headers:
+        return headers
+    for at, pair in enumerate(wire.pairs):
+        if pair[0].lower() == "content-encoding":
+            return Headers((*headers.pairs[:at], pair, *headers.pairs[at:]))
+    return headers
+
+
+async def _read(chunks: AsyncIterator[bytes], *, limit: int) -> tuple[bytes, bool]:
+    """Read a body until it ends or outgrows the limit; tell whether that was the end."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > limit:
+            return bytes(body), False
+    return bytes(body), True
+
+
+async def _after(read: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield read
+    async for chunk in chunks:
+        yield chunk

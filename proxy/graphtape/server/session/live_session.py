@@ -1,0 +1,148 @@
+"""A session that is being served."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from graphtape.core.errors import CassetteError
+from graphtape.core.matching.key import DEFAULT
+from graphtape.core.scenario import Play
+from graphtape.core.verdict import Tally, Witness
+from graphtape.server.session.outcome import Outcome
+from graphtape.tape.store import part_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphtape.core.matching.key import MatchOptions
+    from graphtape.core.redaction import Redactor
+    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.core.tape.session import Session
+    from graphtape.server.session.outcome import Loaded
+    from graphtape.tape.recorder import Recorder
+
+_REMEMBERED = 1000
+"""Messages a session knows again."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LiveSession:
+    """A session and where what it records goes.
+
+    Attributes:
+        play: Decides and bends.
+        clean: Keeps secrets out of journal and log.
+        cassettes: As they were asked for.
+        seed: Of everything random; None is each scenario's own.
+        recorder: Takes what is forwarded; None where nothing may be.
+        held: What the session holds until it ends: its cassette's lock.
+        taped: The hosts off Graph that its tapes were recorded from, in canonical form: they can
+            be replayed.
+        played: The cassettes it plays.
+        named: Those that upstream's answers named; no other is reached.
+        options: What makes two requests the same one.
+        bearing: Whether the proxy adds the token to what is forwarded.
+        witness: Sees what the client does that Graph advises against.
+        saved: The variables of its cassettes, by name.
+        verdicts: What the witness has seen.
+        outcome: Final once it has ended.
+        instant: Whether it is open and does nothing but play: a request can then be answered as
+            its bytes arrive.
+    """
+
+    play: Session
+    clean: Redactor
+    cassettes: tuple[str, ...] = ()
+    seed: int | None = None
+    recorder: Recorder | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    taped: frozenset[str] = field(init=False)
+    played: tuple[Loaded, ...] = ()
+    named: set[str] = field(default_factory=set)
+    options: MatchOptions = DEFAULT
+    bearing: bool = False
+    saved: Mapping[str, str] = field(default_factory=dict)
+    witness: Witness = field(init=False)
+    verdicts: Tally = field(init=False)
+    outcome: Outcome = field(init=False)
+    instant: bool = False
+    _scenarios: tuple[Scenario, ...] = ()
+    _told: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin to watch."""
+        self.witness = Witness(self.clean_url, options=self.options, bearing=self.bearing)
+        recordings = [deck.recording for deck in self.play.decks]
+        self.taped = frozenset().union(*(each.origins for each in recordings))
+        self.verdicts = Tally()
+        self.play.journal.clean = self.clean_url
+        self.outcome = Outcome(session=self.play, played=self.played, verdicts=self.verdicts)
+
+    def clean_url(self, url: str) -> str:
+        """Take secrets and identities out of a URL, with the redactor of now."""
+        return self.clean.url(url)
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Those that direct it."""
+        return self._scenarios
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Values that a test made up while recording, by name."""
+        return self.saved if self.recorder is None else self.recorder.variables
+
+    def first_told(self, message: str) -> bool:
+        """Tell whether a message is new in this session; what repeats is told in short."""
+        known = hash(message) in self._told
+        if len(self._told) < _REMEMBERED:
+            self._told.add(hash(message))
+        return not known
+
+    def direct(self, *, scenario: tuple[Scenario, ...], status: tuple[StatusRule, ...]) -> None:
+        """Put scenarios and status rules in place of those there are; nothing is counted yet."""
+        self._scenarios = scenario
+        self.play.direct(Play.over(scenario, seed=self.seed), status)
+        self.instant = not self.play.forwards
+
+    def undirect(self) -> None:
+        """Answer as recorded."""
+        self.direct(scenario=(), status=())
+
+    def rewind(self) -> None:
+        """Play the tapes from their start, and the scenarios; the journal stays."""
+        self.play.rewind()
+
+    def end(self, *, now: float, well: bool) -> None:
+        """Save what was recorded, then let the cassette go. Works on files: not for the loop.
+
+        Args:
+            now: Seconds on the clock of the witness.
+            well: Whether the run went well in its user's eyes.
+        """
+        self.instant = False
+        with self.held:  # the lock goes last: nobody else may see the cassette before it is saved
+            self.verdicts.add(self.witness.ended(now=now))
+            if self.recorder is not None:
+                self._save(self.recorder, well=well)
+
+    def _save(self, recorder: Recorder, *, well: bool) -> None:
+        outcome = self.outcome
+        outcome.path = recorder.path
+        try:
+            outcome.saved = recorder.save(well=well)
+        except CassetteError as exc:
+            kept = part_path(recorder.path)
+            where = (
+                f"what was recorded is in {kept}, and the next record takes it up"
+                if kept.exists()
+                else "what was recorded is lost"
+            )
+            recorder.fail(f"{exc}; {where}")
+        outcome.recorded = recorder.recorded
+        outcome.dropped = recorder.dropped
+        outcome.notes = recorder.notes
+        outcome.failures = recorder.failures
+        outcome.redacted = recorder.redacted

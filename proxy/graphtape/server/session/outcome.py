@@ -1,0 +1,105 @@
+"""What a session came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from graphtape.core.report import CassetteFacts, Report, Usage
+    from graphtape.core.tape.recording import Recording
+    from graphtape.core.tape.session import Session
+    from graphtape.core.verdict import Kind, Tally
+    from graphtape.tape.vcr_format import Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A cassette, ready to be played by any number of sessions."""
+
+    recording: Recording
+    metadata: Metadata | None
+    edited: bool
+
+    @property
+    def facts(self) -> CassetteFacts:
+        """What a report says of it."""
+        from graphtape.core.report import CassetteFacts  # noqa: PLC0415 - once it is over
+
+        metadata = self.metadata
+        return CassetteFacts(
+            name=self.recording.name,
+            interactions=len(self.recording.interactions),
+            recorded_at=(metadata.recorded_at or None) if metadata is not None else None,
+            upstream=metadata.upstream if metadata is not None else None,
+            edited=self.edited,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a session came to.
+
+    Attributes:
+        session: With its journal.
+        played: The cassettes it played, in order.
+        saved: How many interactions the cassette holds now; None where none was written.
+        recorded: How many of them are new.
+        dropped: Why interactions were left off the tape.
+        verdicts: What the client did that Graph advises against.
+        path: The cassette it recorded into; None where it recorded into none.
+        failures: What else went wrong; the run is no success.
+        redacted: How many secrets and identities were replaced.
+        notes: What is to be known of what was saved.
+    """
+
+    session: Session
+    played: tuple[Loaded, ...]
+    verdicts: Tally
+    path: Path | None = None
+    saved: int | None = None
+    recorded: int = 0
+    dropped: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    redacted: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def report_of(
+    outcome: Outcome,
+    *,
+    now: float,
+    fail_on_unused: bool = False,
+    fail_on: Iterable[Kind] = (),
+    usage: Usage | None = None,
+) -> Report:
+    """Tell what a run came to.
+
+    Args:
+        outcome: Final.
+        now: Unix seconds.
+        fail_on_unused: Whether unused interactions fail the run.
+        fail_on: The verdicts that do.
+        usage: Of the tapes of all the sessions that are told of together.
+    """
+    from graphtape.core.report import Taping, account  # noqa: PLC0415 - once it is over
+
+    return account(
+        outcome.session,
+        outcome.verdicts,
+        cassettes=[each.facts for each in outcome.played],
+        taping=Taping(
+            saved=outcome.saved,
+            recorded=outcome.recorded,
+            dropped=tuple(outcome.dropped),
+            failures=tuple(outcome.failures),
+            redacted=dict(outcome.redacted),
+        ),
+        now=now,
+        fail_on_unused=fail_on_unused,
+        fail_on=fail_on,
+        usage=usage,
+    )

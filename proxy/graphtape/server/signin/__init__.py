@@ -1,0 +1,1 @@
+"""Sign-in, and the token that a command of the user prints."""

@@ -1,0 +1,86 @@
+"""Sign-in on the data port: answered by the offline authority, or asked of the real one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
+
+from graphtape.core.errors import RequestError, UpstreamError
+from graphtape.core.journal import Source
+from graphtape.core.message import Response
+from graphtape.core.signin import TERMS, sign_in
+from graphtape.server.http.delivery import PLAIN
+from graphtape.server.http.response import Outgoing, Sent, break_off
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from graphtape.core.signin import AskAuthority
+    from graphtape.server.http.request import Incoming
+    from graphtape.server.visit import Visit
+    from graphtape.settings import SignIn
+
+log = logging.getLogger("graphtape")
+
+
+def answered_here(incoming: Incoming, signin: SignIn) -> Response | None:
+    """Answer a sign-in, whose body has been read whole, as the offline authority; None for none."""
+    said = {name: value for name, value in asdict(signin).items() if value is not None}
+    terms = replace(TERMS, **said)
+    return sign_in(incoming.request, base=incoming.base, now=time.time(), terms=terms)
+
+
+async def ask_authority(visit: Visit, course: AskAuthority) -> Sent:
+    """Pass a sign-in on to the real authority, and its answer back as it came.
+
+    Nothing of it reaches the tape, and the endpoints that the answer names stay the authority's:
+    what follows is between it and the client. The request's body has been read, or stands in its
+    `rest`.
+
+    Raises:
+        RequestError: This session forwards nothing.
+    """
+    client, incoming = visit.gate.client, visit.incoming
+    if client is None:
+        raise RequestError("this session forwards nothing", status=403, code="GraphtapeOffline")
+    body = incoming.wire_body if incoming.rest is None else _joined(incoming)
+    try:
+        async with client.send(incoming, course.url, body) as found:
+            outgoing = Outgoing(
+                status=found.status,
+                reason=found.reason,
+                headers=found.headers,
+                body=found.chunks,
+                length=found.length,
+            )
+            async with visit.responding(outgoing, PLAIN) as last_byte:
+                whole = await last_byte()
+    except UpstreamError as exc:
+        # No traceback: one line says what to do.
+        log.error("%s", visit.session.clean.text(str(exc)))  # noqa: TRY400
+        return await _failed(visit, exc)
+    head = Response(status=outgoing.status, reason=outgoing.reason, headers=outgoing.headers)
+    visit.witnessed(head if whole else None)
+    visit.journal(outgoing.status, Source.PASSED, note="sign-in: at its authority, not recorded")
+    return last_byte.sent(outgoing.status)
+
+
+async def _joined(incoming: Incoming) -> AsyncIterator[bytes]:
+    if incoming.wire_body:
+        yield incoming.wire_body
+    if incoming.rest is not None:
+        async for chunk in incoming.rest:
+            yield chunk
+
+
+async def _failed(visit: Visit, exc: UpstreamError) -> Sent:
+    if not visit.http.writer.output_size:
+        return await visit.error(exc.code, str(exc), status=exc.status)
+    # The head is out: only a broken connection can still say that the body isn't whole.
+    visit.witnessed(None)
+    visit.journal(0, Source.REFUSED, note=str(exc))
+    return break_off(visit.http)

@@ -1,0 +1,1 @@
+"""The way to upstream, and what can go wrong on it."""
