@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
@@ -268,21 +267,15 @@ _SCENARIOS = [
 
 def _scenario(rule: str) -> Path:
     text = f"name: benchmark\nrules:\n- when: {{path: '{_SETTINGS[5:]}/{{id}}'}}\n  {rule}\n"
-    file = tape.made_cache() / f"scenario-{zlib.crc32(text.encode()):08x}.yaml"
-    file.write_text(text, encoding="utf-8")
-    return file
+    return tape.kept("scenario", "yaml", text, lambda: [text])
 
 
 def _requests(name: str, lines: Callable[[], Iterable[str]]) -> Callable[[], Path]:
     """Return what writes a file of requests."""
-
-    @cache
-    def write() -> Path:
-        file = tape.made_cache() / f"requests-{name}.txt"
-        file.write_text("".join(f"{line}\n" for line in lines()), encoding="utf-8")
-        return file
-
-    return write
+    shape = next(iter(lines()))
+    return partial(
+        tape.kept, f"requests-{name}", "txt", shape, lambda: (f"{line}\n" for line in lines())
+    )
 
 
 def _settings() -> Iterator[Taped]:

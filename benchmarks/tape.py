@@ -79,12 +79,12 @@ def sample(count: int) -> list[int]:
 
 def cassette(count: int) -> Path:
     """Return a cassette of so many interactions, written where it isn't in the cache yet."""
-    return _kept(f"users-{count}", "yaml", _entry(0), lambda: _yaml(count))
+    return kept(f"users-{count}", "yaml", _entry(0), lambda: _yaml(count))
 
 
 def har(count: int) -> Path:
     """Return the same as HAR, which mitmproxy reads."""
-    return _kept(f"users-{count}", "har", _har_entry(0), lambda: _har(count))
+    return kept(f"users-{count}", "har", _har_entry(0), lambda: _har(count))
 
 
 class Taped(NamedTuple):
@@ -105,9 +105,7 @@ class Taped(NamedTuple):
 
 def written(name: str, interactions: Callable[[], Iterable[Taped]]) -> Path:
     """Return a cassette of such interactions, written where it isn't in the cache yet."""
-    return _kept(
-        name, "yaml", f"{_taped(Taped('GET', '/', ''))}{name}", lambda: _tape(interactions())
-    )
+    return kept(name, "yaml", _taped(next(iter(interactions()))), lambda: _tape(interactions()))
 
 
 def _tape(interactions: Iterable[Taped]) -> Iterable[str]:
@@ -150,12 +148,12 @@ def request_paths(count: int, prefixes: Sequence[str]) -> Path:
     turns = enumerate(walk)
     name = f"paths-{count}-{len(prefixes)}"
     lines = (f"{prefixes[turn % len(prefixes)]}{path(number)}\n" for turn, number in turns)
-    return _kept(name, "txt", "".join(prefixes) + path(0), lambda: lines)
+    return kept(name, "txt", "".join(prefixes) + path(0), lambda: lines)
 
 
 def scenario() -> Path:
     """Return a scenario whose rules are looked at for every request, and fit none."""
-    return _kept("scenario", "yaml", _SCENARIO, lambda: [_SCENARIO])
+    return kept("scenario", "yaml", _SCENARIO, lambda: [_SCENARIO])
 
 
 _SCENARIO = """\
@@ -170,7 +168,7 @@ rules:
 """
 
 
-def _kept(stem: str, suffix: str, shape: str, write: Callable[[], Iterable[str]]) -> Path:
+def kept(stem: str, suffix: str, shape: str, write: Callable[[], Iterable[str]]) -> Path:
     """Return a file of the cache; another shape of its content has another name."""
     file = CACHE / f"{stem}-{zlib.crc32(shape.encode()):08x}.{suffix}"
     if not file.exists():

@@ -14,6 +14,7 @@ from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.redaction import Redactor
 from graphtape.core.tape.position import AlreadyPlayed, Miss, NotRecorded, Order, Player
 from graphtape.core.tape.recording import Recording
+from hits import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +132,7 @@ def play(player: Player, recording: Recording, *requests: Request) -> Miss:
     """Play requests one by one, all but the last of which are answered."""
     for request in requests:
         asked = recording.ask(request)
-        found = player.find(asked.key, write=asked.write)
+        found = find(player, recording.playable, asked.key, write=asked.write)
         if isinstance(found, Miss):
             return found
         player.played(found)

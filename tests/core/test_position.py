@@ -13,6 +13,7 @@ from graphtape.core.message import Request
 from graphtape.core.tape.index import BatchedKey, Index
 from graphtape.core.tape.position import AlreadyPlayed, Hit, Miss, NotRecorded, Order, Player
 from graphtape.core.tape.stretch import How
+from hits import find
 
 READ, WRITE = "GET", "POST"
 ROOT = "https://graph.microsoft.com/beta/"
@@ -58,11 +59,12 @@ class Client:
     """Asks one by one, each answer whole before the next."""
 
     def __init__(self, tape: str, order: Order = Order.POSITION) -> None:
-        self.player = Player(recorded(tape), order=order)
+        self.index = recorded(tape)
+        self.player = Player(self.index, order=order)
 
     def find(self, text: str) -> Hit | Miss:
         [ask] = asks(text)
-        return self.player.find(ask.key, write=ask.write)
+        return find(self.player, self.index, ask.key, write=ask.write)
 
     def hit(self, text: str) -> Hit:
         found = self.find(text)
@@ -185,7 +187,7 @@ def test_two_sessions_share_an_index_but_no_position() -> None:
     one, other = Player(index), Player(index)
     write = Ask(WRITE, "disconnect")
     for player in (one, other):
-        found = player.find(write.key, write=True)
+        found = find(player, index, write.key, write=True)
         assert isinstance(found, Hit)
         player.played(found)
     assert (one.position, other.position) == (1, 1)
@@ -370,7 +372,7 @@ def work_of(size: int) -> tuple[int, int, int]:
     client = [(CountedKey(*ask.key), ask.write) for ask in asks("a a p! a b c p! c a")]
     CountedKey.hashed = CountedKey.compared = CountedIndex.compared = 0
     for key, write in client:
-        found = player.find(key, write=write)
+        found = find(player, index, key, write=write)
         assert isinstance(found, Hit)
         player.played(found)
     return CountedKey.hashed, CountedKey.compared, CountedIndex.compared
@@ -447,7 +449,7 @@ def test_looking_ahead_moves_on_without_moving_the_tape() -> None:
     ahead = client.player.ahead()
     hits = []
     for ask in asks("s disconnect! s s"):
-        found = client.player.find(ask.key, write=ask.write, ahead=ahead)
+        found = find(client.player, client.index, ask.key, write=ask.write, ahead=ahead)
         assert isinstance(found, Hit)
         hits.append(found)
     assert [hit.index for hit in hits] == [0, 1, 2, 3]
@@ -463,7 +465,7 @@ def test_looking_ahead_knows_what_has_played() -> None:
     client.play("a")
     [ask] = asks("a")
     ahead = client.player.ahead()
-    found = client.player.find(ask.key, write=False, ahead=ahead)
+    found = find(client.player, client.index, ask.key, write=False, ahead=ahead)
     assert isinstance(found, Hit)
     assert found.index == 1
 

@@ -12,6 +12,7 @@ from graphtape.core.tape.index import Index
 from graphtape.core.tape.position import Hit, Player
 from graphtape.core.tape.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
 from graphtape.tape.store import open_cassette
+from hits import find
 from proxies import SHARED, needs_recordings
 
 ROOT = "https://graph.microsoft.com/beta/"
@@ -185,11 +186,12 @@ def test_what_is_unused_goes(text: str, unused: tuple[int, ...], expected: Trimm
 
 def states(tape: list[Interaction], asked: list[Interaction]) -> dict[Key, list[bytes]]:
     """Play requests in turn; return the answers to each, repeats as one."""
-    player = Player(index_of(tape))
+    index = index_of(tape)
+    player = Player(index)
     seen: dict[Key, list[bytes]] = {}
     for each in asked:
         key = key_of(each.request)
-        hit = player.find(key, write=each.request.method == "POST")
+        hit = find(player, index, key, write=each.request.method == "POST")
         assert isinstance(hit, Hit)
         player.played(hit)
         seen.setdefault(key, []).append(tape[hit.index].response.body)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphtape.core import json_text
+from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.message import Headers, Response
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ delay-seconds (RFC 9110 section 10.2.3), which urllib3 refuses.
 """
 
 _RETRY_AFTER = "retry-after"
-_CALLER_ID = "client-request-id"
-_KEPT = frozenset({_CALLER_ID, "date"})
+_KEPT = frozenset({CALLER_ID, "date"})
 _TOUCHED = _KEPT | {_RETRY_AFTER, "connection", "content-length", "keep-alive", "transfer-encoding"}
 _NO_CONTENT = 204
 """Its answer has no Content-Length (RFC 9110 section 8.6)."""
@@ -60,7 +60,7 @@ class Timing:
         """
         fresh = {} if self.frozen else {"date": ("Date", http_date(now))}
         if caller is not None:
-            fresh[_CALLER_ID] = _CALLER_ID, caller
+            fresh[CALLER_ID] = CALLER_ID, caller
         placed: set[str] = set()
         pairs: list[tuple[str, str]] = []
         for pair in response.headers.pairs:
@@ -75,7 +75,7 @@ class Timing:
                 pairs.append((pair[0], self.wait(pair[1], self._late(response.headers, now))))
             elif lower in _KEPT or (lower == "content-length" and response.status != _NO_CONTENT):
                 pairs.append(pair)
-        pairs += (fresh[name] for name in (_CALLER_ID, "date") if name in fresh.keys() - placed)
+        pairs += (fresh[name] for name in (CALLER_ID, "date") if name in fresh.keys() - placed)
         body = response.body
         if batch and _IN_BODY.search(body):
             body = self._in_parts(body, self._late(response.headers, now))

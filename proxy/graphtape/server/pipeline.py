@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.errors import RequestError, UpstreamError
+from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.link import shown
 from graphtape.core.journal import Entry, Source
 from graphtape.core.message import Headers, Request, is_preflight
@@ -23,8 +24,8 @@ from graphtape.server.http.request import read_body
 from graphtape.server.http.response import Sent, break_off, respond
 from graphtape.server.replay.cue import cue_of
 from graphtape.server.replay.rendered import MISS_STATUS, rendered
-from graphtape.server.replay.reply import outgoing_of, refreshed
-from graphtape.server.visit import Visit
+from graphtape.server.replay.reply import outgoing_of
+from graphtape.server.visit import LEFT_EARLY, Visit
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from graphtape.core.scenario import Fault
     from graphtape.core.tape.outcome import Cue, Outcome
     from graphtape.core.tape.question import Question
+    from graphtape.server.http.request import Incoming
     from graphtape.server.visit import Gate, PlainRead
 
 log = logging.getLogger("graphtape")
@@ -44,35 +46,31 @@ async def handle(http: BaseRequest, gate: Gate) -> Sent:
         from graphtape.server.tunnel import connect  # noqa: PLC0415 - few clients ask for tunnels
 
         return await connect(http, gate)
+    plain: PlainRead | None = None
+    arrived: Incoming | None = None
     decided = http.decided if isinstance(http, DataRequest) else None
     if decided is not None:
-        arrived, session = gate.read(http), decided.live
+        session, began, arrived = decided.live, decided.began, gate.read(http)
         arrived.request = decided.question.request
-        with Visit(
-            http=http,
-            gate=gate,
-            arrived=arrived,
-            session=session,
-            began=decided.began,
-            decided=decided,
-        ) as visit:
-            return await _guarded(visit, None)
-    began = time.perf_counter()
-    try:
-        gate.check_open()
-        if gate.token is not None:
-            from graphtape.server.signin.local_client import check_client  # noqa: PLC0415 - few add one
+    else:
+        began = time.perf_counter()
+        try:
+            gate.check_open()
+            if gate.token is not None:
+                from graphtape.server.signin.local_client import check_client  # noqa: PLC0415 - few add one
 
-            check_client(http)
-        plain = gate.plain(http)
-        if plain is not None:
-            session, arrived_now = plain.live, None
-        else:
-            arrived_now = gate.read(http)
-            session = gate.sessions.identify(arrived_now.session)
-    except RequestError as exc:
-        return await _turn_away(http, gate, exc, began)
-    with Visit(http=http, gate=gate, arrived=arrived_now, session=session, began=began) as visit:
+                check_client(http)
+            plain = gate.plain(http)
+            if plain is not None:
+                session = plain.live
+            else:
+                arrived = gate.read(http)
+                session = gate.sessions.identify(arrived.session)
+        except RequestError as exc:
+            return await _turn_away(http, gate, exc, began)
+    with Visit(
+        http=http, gate=gate, arrived=arrived, session=session, began=began, decided=decided
+    ) as visit:
         return await _guarded(visit, plain)
 
 
@@ -85,7 +83,7 @@ async def _guarded(visit: Visit, plain: PlainRead | None) -> Sent:
         return await visit.error(exc.code, str(exc), status=exc.status)
     except ConnectionError:
         visit.witnessed(None)
-        visit.journal(0, Source.REFUSED, note="the client left before its request was whole")
+        visit.journal(0, Source.REFUSED, note=LEFT_EARLY)
         return break_off(http)
     except asyncio.CancelledError:
         visit.witnessed(None)
@@ -159,7 +157,12 @@ async def _play(
             from graphtape.core.signin import led_here  # noqa: PLC0415 - as `explain`
 
             response = led_here(response, to=signs_in_at, base=visit.incoming.base)
-        response = refreshed(response, visit.request, gate.timing, datetime.now(UTC))
+        response = gate.timing.refreshed(
+            response,
+            batch=question.batch is not None,
+            now=datetime.now(UTC),
+            caller=visit.request.headers.get(CALLER_ID),
+        )
         last_byte = await visit.answer(
             response,
             made.source,

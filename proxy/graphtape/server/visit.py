@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from graphtape.server.upstream.client import UpstreamClient
 
 
+LEFT_EARLY = "the client left before its request was whole"
+"""What the journal says of a request that nobody waits for any more."""
+
+
 class PlainRead(Protocol):
     """A read that is forwarded and recorded with little ado."""
 

@@ -28,6 +28,9 @@ METADATA_CONTENT_TYPE = (
 )
 """Content-Type of Graph's successful JSON answers; its errors are plain application/json."""
 
+CALLER_ID = "client-request-id"
+"""Graph repeats it in the answer, where the caller sent one."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _READING_SEGMENT = re.compile(
     r"(?:\$?query|delta)\Z"
@@ -35,7 +38,6 @@ _READING_SEGMENT = re.compile(
 )
 # RFC 3986 appendix B; urlsplit raises on odd hosts.
 _PATH = re.compile(r"(?:[a-z][a-z0-9+.-]*://[^/?#]*)?([^?#]*)", re.IGNORECASE)
-_USUAL = f"{GRAPH_ROOTS[0]}/"
 _SIGN_IN_PATH = re.compile(r"/[^/]+/oauth2/(?:v2\.0/)?(?:token|devicecode|authorize)\Z")
 
 
@@ -60,12 +62,6 @@ def short(url: str) -> str:
 
 def path_of(url: str) -> str:
     """Return the path of a URL, or of a reference to one, as it is written."""
-    if url.startswith(_USUAL):  # as nearly all are
-        end = len(url)
-        for mark in "?#":
-            at = url.find(mark, len(_USUAL) - 1)
-            end = at if 0 <= at < end else end
-        return url[len(_USUAL) - 1 : end]
     found = _PATH.match(url)
     return found[1] if found else ""
 
@@ -102,7 +98,7 @@ def error_body(
     inner = {
         "date": date,
         "request-id": request_id,
-        "client-request-id": client_request_id or request_id,
+        CALLER_ID: client_request_id or request_id,
     }
     error = {"error": {"code": code, "message": message, "innerError": inner}}
     return json.dumps(error, ensure_ascii=False).encode("utf-8", "surrogateescape")
@@ -128,5 +124,5 @@ def error_response(
         ("request-id", request_id),
     ]
     if client_request_id is not None:
-        fields.append(("client-request-id", client_request_id))
+        fields.append((CALLER_ID, client_request_id))
     return Response(status=status, reason=reason, headers=Headers.of(fields), body=body)

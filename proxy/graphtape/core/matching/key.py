@@ -114,11 +114,6 @@ class MatchOptions:
             raise UsageError("'uri' compares the whole URL: match on 'query' to use ignore_query")
         ignored_paths(self.ignore_body)
 
-    @property
-    def ignores(self) -> bool:
-        """Whether some field of a body takes no part in a match, of whatever request."""
-        return bool(self.ignore_body) or any(route.options.ignores for route in self.routes)
-
     def at(self, request: Request) -> MatchOptions:
         """Return the options that hold for a request."""
         if not self.routes:

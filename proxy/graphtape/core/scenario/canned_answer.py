@@ -8,7 +8,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from graphtape.core.graph.actions import METADATA_CONTENT_TYPE, error_response
+from graphtape.core.graph.actions import CALLER_ID, METADATA_CONTENT_TYPE, error_response
 from graphtape.core.graph.delta import fresh_delta
 from graphtape.core.message import Headers, Response
 from graphtape.core.scenario.graph_error import ERRORS, GraphError, challenge, said
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from graphtape.core.message import Request
     from graphtape.core.scenario.graph_error import Stamp
 
-CALLER_ID = "client-request-id"
-"""Graph repeats it, where the caller sent one."""
 
 _UNAUTHORIZED = 401
 _GONE = 410

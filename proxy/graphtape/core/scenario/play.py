@@ -151,15 +151,17 @@ class _Track:
     scenario: str
     index: int
     seed: int
-    account: Account | None
+    account: Account | None = field(init=False)
     matched: int = 0
     acted: int = 0
     made: dict[tuple[str, int], Answer | Fault | Bend] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.account = None if self.rule.budget is None else Account(self.rule.budget)
+
     def anew(self) -> _Track:
-        """Return it with nothing counted."""
-        account = None if self.rule.budget is None else Account(self.rule.budget)
-        return replace(self, account=account, matched=0, acted=0)
+        """Return it with nothing counted, and nothing spent."""
+        return replace(self, matched=0, acted=0)
 
     @property
     def why(self) -> str:
@@ -239,7 +241,6 @@ class Play:
                 scenario=scenario.name,
                 index=index,
                 seed=(scenario.seed or 0) if seed is None else seed,
-                account=None if rule.budget is None else Account(rule.budget),
             )
             for scenario in scenarios
             for index, rule in enumerate(scenario.rules)
@@ -258,7 +259,7 @@ class Play:
     def anew(self) -> Play:
         """Return the same scenarios with nothing counted; a `Fit` is good for both."""
         tracks = tuple(each.anew() for each in self._tracks)
-        return Play(_tracks=tracks, awaited=self.awaited, fields=self.fields)
+        return replace(self, _tracks=tracks, seen=set(), _last=None)
 
     def fit(self, request: Request, *, session: str) -> Fit:
         """Say which rules mean a request. Nothing is counted.

@@ -12,7 +12,6 @@ from graphtape.core.tape.stretch import How, Stretch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from graphtape.core.matching.key import Key
     from graphtape.core.tape.index import Index
 
 
@@ -138,31 +137,19 @@ class Player:
         """Return where the tape stands, to find answers one after another before any goes out."""
         return self._stretch.ahead()
 
-    def find(
-        self, key: Key, *, write: bool, ahead: Stretch | None = None, exact: Key | None = None
-    ) -> Hit | Miss:
-        """Find the answer to a request.
+    def choose(
+        self, answers: Sequence[int], *, write: bool, ahead: Stretch | None = None
+    ) -> tuple[int, How] | None:
+        """Choose the answer to a request, of those that it has on the tape.
 
         A write's answer is reserved, in request order a read's too: two at the same time get
         different ones. The caller ends it with `played` or `release`.
 
         Args:
-            key: What is asked.
+            answers: The slots, as `Index.find` gives them.
             write: Whether it may change the tenant.
             ahead: Where the tape is to stand for it, in place of where it does; moves on as if
                 the answer had played.
-            exact: Its key with what tells its secrets from others; preferred where recorded.
-        """
-        answers = self._index.find(key, exact)
-        if answers is None:
-            return NOT_RECORDED
-        chosen = self.choose(answers, write=write, ahead=ahead)
-        return self.used_up(answers) if chosen is None else self.hit(chosen, answers, write=write)
-
-    def choose(
-        self, answers: Sequence[int], *, write: bool, ahead: Stretch | None = None
-    ) -> tuple[int, How] | None:
-        """Find the answer to a request whose answers are known, as `find` does.
 
         Returns:
             Its slot, and how it is come by; None where each was played or is reserved.
@@ -245,15 +232,11 @@ class Player:
                 return
             self._reserved.difference_update(self._claims(slot))
         self._played.add(slot)
+        self._pass(slot, hit.answers, self._stretch, reserved=hit.reserved)
         index = self._index
         if not index.batches:
-            if not hit.reserved:
-                self._stretch.note(slot, hit.answers)
-            elif self._order is Order.POSITION:
-                self._stretch.move(slot)
             return
         self._played.update(index.batches.get(slot, ()))
-        self._pass(slot, hit.answers, self._stretch, reserved=hit.reserved)
         part = index.parts.get(slot)
         if part is not None and self._played.issuperset(self._index.batches[part.batch]):
             self._played.add(part.batch)

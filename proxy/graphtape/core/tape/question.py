@@ -53,8 +53,12 @@ class Sought:
         self.sent = asked.sent
         self._last: Replay | None = None
         # Of a request with one answer the last is enough: most requests have one.
-        several = self.answers is not None and len(self.answers) > 1
-        self._replays: dict[tuple[int, How], Replay] | None = {} if several else None
+        self._replays: dict[tuple[int, How], Replay] | None = {} if self.varies else None
+
+    @property
+    def varies(self) -> bool:
+        """Whether it has several answers here."""
+        return self.answers is not None and len(self.answers) > 1
 
     def find(self, ahead: Stretch | None = None) -> Replay | Miss:
         """Find the answer of now; a write's is reserved.
@@ -134,7 +138,7 @@ class Question:
         """Whether more than one answer may be given to it, one after the other."""
         if self.fit is not None or self.batch is not None:
             return True
-        return any(each.answers is not None and len(each.answers) > 1 for each in self.sought)
+        return any(each.varies for each in self.sought)
 
     def assemble(
         self, batch: Batch, found: Mapping[str, Found], directed: Parts | None = None

@@ -35,7 +35,6 @@ class Asked:
     """A request as a recording sees it.
 
     Attributes:
-        request: As the client sent it.
         key: What it is found by.
         exact: What tells its secrets from others, too; None where nothing does.
         answers: The slots that answer it; None where none does.
@@ -43,7 +42,6 @@ class Asked:
         sent: Pseudonym to identity as the client sent it, so that it gets its own back.
     """
 
-    request: Request
     key: Key
     exact: Key | None
     answers: Sequence[int] | None
@@ -185,7 +183,6 @@ class Recording:
         if answers is None:
             return None
         return Asked(
-            request=request,
             key=key,
             exact=None,
             answers=answers,
@@ -196,21 +193,23 @@ class Recording:
     @cached_property
     def _looks_through(self) -> bool:
         """Whether a request may have a key that leaves out what redaction would find."""
-        options = self.options
-        every = (options, *(route.options for route in options.routes))
-        wide = any(each.ignore_body or each.ignore_query for each in every)
-        return wide or any(not set(each.match_on) >= _WHOLE for each in every)
+        return self.ignores or any(
+            each.ignore_query or not set(each.match_on) >= _WHOLE for each in self._every_options
+        )
 
     @cached_property
     def ignores(self) -> bool:
         """Whether some field of a body takes no part in a match, of whatever request."""
-        return self.options.ignores
+        return any(each.ignore_body for each in self._every_options)
+
+    @property
+    def _every_options(self) -> tuple[MatchOptions, ...]:
+        return (self.options, *(route.options for route in self.options.routes))
 
     def _as_redacted(self, request: Request) -> Asked:
         redacted = self.redactor.request(request)
         key, exact = keys_of(redacted.request, self.options)
         return Asked(
-            request=request,
             key=key,
             exact=exact,
             answers=self.playable.find(key, exact),

@@ -271,17 +271,16 @@ class Session:
             ahead: By cassette, where its tape is to stand in place of where it does; moves on.
         """
         second: Replay | None = None
-        misses: list[tuple[Recording, Miss]] | None = None
+        misses: list[tuple[Recording, Miss]] = []
         for number, sought in enumerate(question.sought):
             found = sought.find(None if ahead is None else ahead[number])
             if isinstance(found, Replay):
                 if found.hit.how is How.NEXT:
                     return found
                 second = second or found
-            elif second is None:
-                misses = misses or []
+            else:
                 misses.append((sought.deck.recording, found))
-        return second or Refuse(misses=tuple(misses or ()))
+        return second or Refuse(misses=tuple(misses))
 
     def find(self, request: Request) -> Replay | None:
         """Find the answer to another request than the client's; no scenario has a say in it."""
@@ -303,9 +302,7 @@ class Session:
 
     def bend(self, answer: Response, *, to: Request, cue: Cue | None = None) -> Response:
         """Return an answer of tape or upstream as the session's rules want it."""
-        for rule in self.rules:
-            answer = rule.bend(answer, to=to)
-        for rule in cue.rules if cue is not None else ():
+        for rule in (*self.rules, *(cue.rules if cue is not None else ())):
             answer = rule.bend(answer, to=to)
         return answer
 

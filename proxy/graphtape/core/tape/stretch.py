@@ -27,6 +27,20 @@ class How(StrEnum):
     __hash__ = str.__hash__  # the enum's own is written in Python
 
 
+class _Ahead(dict[tuple[int, int], int]):
+    """Cursors on top of others, which are looked into and left alone: they aren't copied."""
+
+    __slots__ = ("_below",)
+
+    def __init__(self, below: dict[tuple[int, int], int]) -> None:
+        super().__init__()
+        self._below = below
+
+    def get(self, name: tuple[int, int]) -> int | None:  # type: ignore[override] # no default
+        own = super().get(name)
+        return self._below.get(name) if own is None else own
+
+
 class Stretch:
     """Lies between the write most recently played and the next one on the tape.
 
@@ -34,15 +48,13 @@ class Stretch:
         position: Slot of that write; None before the first.
     """
 
-    __slots__ = ("_before", "_cursors", "_high", "_index", "_low", "position")
+    __slots__ = ("_cursors", "_high", "_index", "_low", "position")
 
     position: int | None
     _low: int  # from here
     _high: int  # up to, not including, here
     # By the first slot of a list of answers and its length: the last slot played in here.
     _cursors: dict[tuple[int, int], int]
-    # Likewise, of the one that this looks ahead of: however much has played, it isn't copied.
-    _before: dict[tuple[int, int], int]
 
     def __init__(self, index: Index) -> None:
         """Begin before the first write."""
@@ -50,14 +62,13 @@ class Stretch:
         self._low = 0
         self._high = index.writes[0] if index.writes else index.size
         self._cursors = {}
-        self._before = {}
         self.position = None
 
     def ahead(self) -> Stretch:
         """Return a copy to look ahead in; this one knows nothing of what plays there."""
         copy = Stretch(self._index)
         copy._low, copy._high, copy.position = self._low, self._high, self.position
-        copy._before = self._cursors
+        copy._cursors = _Ahead(self._cursors)
         return copy
 
     def seek(self, answers: Sequence[int]) -> tuple[int, How]:
@@ -66,10 +77,7 @@ class Stretch:
         end = bisect_left(answers, self._high, start)
         if start == end:
             return (answers[start - 1], How.BEFORE) if start else (answers[end], How.AFTER)
-        name = (answers[0], len(answers))
-        last = self._cursors.get(name)
-        if last is None and self._before:
-            last = self._before.get(name)
+        last = self._cursors.get((answers[0], len(answers)))
         if last is None:
             return answers[start], How.NEXT
         at = bisect_right(answers, last, start, end)
@@ -77,9 +85,7 @@ class Stretch:
 
     def cursor(self, answers: Sequence[int]) -> int | None:
         """Return the last slot of a key that played in here."""
-        name = (answers[0], len(answers))
-        last = self._cursors.get(name)
-        return self._before.get(name) if last is None and self._before else last
+        return self._cursors.get((answers[0], len(answers)))
 
     def note(self, slot: int, answers: Sequence[int]) -> None:
         """Say that a read played."""
@@ -87,8 +93,6 @@ class Stretch:
         if self._low <= slot < self._high:
             name = (answers[0], len(answers))
             last = self._cursors.get(name)
-            if last is None and self._before:
-                last = self._before.get(name)
             if last is None or last < slot:
                 self._cursors[name] = slot
 
@@ -103,4 +107,4 @@ class Stretch:
         self._high = writes[following] if following < len(writes) else self._index.size
         # What was played in here already was taken from outside, and plays again now that it is
         # reached.
-        self._cursors, self._before = {}, {}
+        self._cursors = {}

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _VERSIONS = frozenset({"v1.0", "beta", "v2"})
 _SCHEMES = frozenset({"bearer", "pop"})
-_LINKING = frozenset({"content-encoding", "location"})
-_LENGTHS = frozenset(map(len, _LINKING))
 _JUDGED = "/devicemanagement/"
 """In the path of every operation whose permissions are known."""
 
@@ -125,8 +123,10 @@ class Witness:
         self, number: int, request: Request, response: Response, *, now: float
     ) -> tuple[Verdict, ...]:
         """See an answer go out whole, its body decoded; where it isn't at hand, empty."""
-        self.learn(request, response)
-        return self.settled(number, request, response, now=now)
+        for call, answer in self._answers(number, request, response):
+            self._pages.give(call, answer)
+            self._repeats.answered(call, answer, now=now)
+        return ()
 
     def learn(self, request: Request, response: Response) -> None:
         """Note the links an answer gives; it is enough to see it once."""
@@ -214,12 +214,9 @@ def leaves_open(response: Response, *, batch: bool) -> bool:
 
 def may_give_links(response: Response) -> bool:
     """Tell whether `learn` may find links in an answer: Graph's, relative, or somebody else's."""
-    if not response.body or b'Link"' in response.body:
-        return True
-    for name, _ in response.headers.pairs:
-        if len(name) in _LENGTHS and name.lower() in _LINKING:
-            return True
-    return False
+    fields = response.headers
+    readable = response.body and "Content-Encoding" not in fields
+    return not readable or "Location" in fields or b'Link"' in response.body
 
 
 def _without_token(call: Call) -> Iterator[Verdict]:

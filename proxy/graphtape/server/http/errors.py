@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from graphtape.core.graph.actions import error_response
+from graphtape.core.graph.actions import CALLER_ID, error_response
 from graphtape.core.graph.batch import FAILED_DEPENDENCY
 from graphtape.core.scenario import Stamp
-from graphtape.server.http.fields import CALLER_ID
 
 if TYPE_CHECKING:
     from graphtape.core.graph.batch import Part

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-CALLER_ID = "client-request-id"
-"""Graph repeats it in the answer, where the caller sent one."""
-
 OWN_HEADERS = "graphtape-"
 """What begins so is said to the proxy: never forwarded, never recorded."""
 

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.message import Headers
-from graphtape.server.http.fields import CALLER_ID, HOST, OWN_HEADERS
+from graphtape.server.http.fields import HOST, OWN_HEADERS
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -156,7 +157,6 @@ class Known:
         origin: Whether a page sent it.
         kinds: Verdicts it earns each time while nothing is expected; None where they depend on
             what came before.
-        directed: Whether scenarios may have a say.
         ready: By what was decided, the answer made ready, or None where that takes a task; None
             of a request with but one answer.
         last: What was decided last.
@@ -164,7 +164,7 @@ class Known:
     """
 
     __slots__ = (
-        *("base", "called", "configuration", "directed", "kinds"),
+        *("base", "called", "configuration", "kinds"),
         *("last", "last_ready", "live", "origin", "question", "ready"),
     )
 
@@ -182,7 +182,6 @@ class Known:
         self.configuration = play.configuration
         self.question: Question = play.compile(request)
         self.kinds: tuple[Kind, ...] | None = self.live.witness.of_each(request)
-        self.directed = self.question.fit is not None
         self.ready: dict[Outcome, Ready | None] | None = {} if self.question.varies else None
         self.last: Outcome | None = None
         self.last_ready: Ready | None = None
@@ -305,13 +304,8 @@ class Memory:
         pieces = pieces_of(data)
         if pieces is None:
             return None
-        rest, caller = pieces.rest, b""
+        rest, caller = _without_caller(pieces.rest)
         block = self._blocks.get(rest)
-        if block is None and (start := rest.find(_CALLER_LINE)) >= 0:
-            start += len(_CALLER_LINE)
-            stop = rest.find(b"\r\n", start)
-            caller = rest[start:stop]
-            block = self._blocks.get(rest[:start] + rest[stop:])
         if block is None or block.length != len(pieces.body):
             return None
         if caller and not _CALLER.fullmatch(caller):
@@ -337,8 +331,8 @@ class Memory:
         pieces = pieces_of(data)
         if pieces is None:
             return
-        rest = _without_caller(pieces.rest)
-        if block.caller and rest == pieces.rest:  # it doesn't stand in its usual place
+        rest, caller = _without_caller(pieces.rest)
+        if caller != block.caller:  # it doesn't stand in its usual place
             return
         found = self._blocks.get(rest)
         if found is not None:
@@ -387,13 +381,17 @@ class Memory:
         return True
 
 
-def _without_caller(rest: bytes) -> bytes:
-    """Return a header block without the caller's id, where that stands in its usual place."""
+def _without_caller(rest: bytes) -> tuple[bytes, bytes]:
+    """Return a header block without the caller's id, and the id.
+
+    Empty is one that isn't there, or doesn't stand in its usual place.
+    """
     start = rest.find(_CALLER_LINE)
     if start < 0:
-        return rest
+        return rest, b""
     start += len(_CALLER_LINE)
-    return rest[:start] + rest[rest.find(b"\r\n", start) :]
+    stop = rest.find(b"\r\n", start)
+    return rest[:start] + rest[stop:], rest[start:stop]
 
 
 def _text(raw: bytes) -> str:

@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
-from graphtape.core.graph.batch import is_batch
+from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.origin import localise
 from graphtape.core.message import Headers, Response
 from graphtape.core.refresh import http_date
 from graphtape.core.scenario import Stamp
 from graphtape.core.verdict import leaves_open, may_give_links
 from graphtape.server.http.cors import readable
-from graphtape.server.http.fields import CALLER_ID
 from graphtape.server.http.response import Outgoing, bodyless, head_of
 
 if TYPE_CHECKING:
@@ -51,12 +50,6 @@ def asked_by_anyone(request: Request) -> Request:
     if CALLER_ID not in request.headers:
         return request
     return replace(request, headers=request.headers.set(CALLER_ID, _CALLER))
-
-
-def refreshed(response: Response, request: Request, timing: Timing, now: datetime) -> Response:
-    """Return a recorded answer as Graph would give it now, to this caller."""
-    caller = request.headers.get(CALLER_ID)
-    return timing.refreshed(response, batch=is_batch(request), now=now, caller=caller)
 
 
 def addressed(response: Response, request: Request, base: str | None) -> Response:

@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError
+from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.batch import is_batch
 from graphtape.core.graph.origin import restore_body, split_session
-from graphtape.core.journal import Entry, Source
+from graphtape.core.journal import Source
 from graphtape.core.message import Request
 from graphtape.core.scenario.duration import NO_WAIT
 from graphtape.core.tape.outcome import Assemble, Inject, Replay
-from graphtape.server.http.fields import CALLER_ID
 from graphtape.server.replay.memory import (
     LONGEST,
     Decided,
@@ -32,7 +32,7 @@ from graphtape.server.replay.memory import (
 )
 from graphtape.server.replay.rendered import Rendered, rendered
 from graphtape.server.replay.reply import STAMP, Now, Reply, asked_by_anyone
-from graphtape.server.visit import witness_clock
+from graphtape.server.visit import LEFT_EARLY, witness_clock
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -149,15 +149,14 @@ class Responder:
             _watch(known, number)
         outcome: Outcome | RequestError
         try:
-            outcome = play.decide(known.question, now=gate.haste.now() if known.directed else 0.0)
+            directed = known.question.fit is not None
+            outcome = play.decide(known.question, now=gate.haste.now() if directed else 0.0)
         except RequestError as exc:
             return _decided(known, number, began, caller, exc)
         ready = known.last_ready if outcome is known.last else self._ready(known, outcome)
         if ready is None:
             return _decided(known, number, began, caller, outcome)
-        if isinstance(outcome, Replay):
-            outcome.deck.player.played(outcome.hit)
-        elif isinstance(outcome, Assemble):
+        if isinstance(outcome, (Replay, Assemble)):
             play.played(outcome)
         if ready.watched or expects:
             self._tell(known, number, ready)
@@ -223,7 +222,7 @@ class Responder:
         if isinstance(outcome, Assemble) and outcome.misses:
             return None
         # Whoever asks next may send another id to be given back.
-        asked = asked_by_anyone(question.request) if known.called else question.request
+        asked = asked_by_anyone(question.request)
         made = rendered(outcome, asked, live.play, cue=None, stamp=STAMP, explain=_never)
         delivery = made.delivery
         if delivery.wait != NO_WAIT or delivery.fault is not None:
@@ -272,16 +271,10 @@ class Responder:
             live.play.release(outcome)
         request = decided.question.request
         live.verdicts.add(live.witness.broke(decided.number, request))
-        entry = Entry(
-            number=decided.number,
-            method=request.method,
-            url=live.clean_url(request.url),
-            status=0,
-            source=Source.REFUSED,
-            milliseconds=(time.perf_counter() - decided.began) * 1000,
-            note="the client left before its request was whole",
-        )
-        self._gate.note(live, entry)
+        journal = live.play.journal
+        facts = journal.facts(0, Source.REFUSED, interaction=None, note=LEFT_EARLY, effects="")
+        milliseconds = (time.perf_counter() - decided.began) * 1000
+        self._gate.note(live, journal.entry(request, facts, decided.number, milliseconds))
 
 
 def _with_facts(
