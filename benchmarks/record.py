@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks import tape
 from benchmarks.contestant import FREE, Contestant
+from benchmarks.load import put
 from benchmarks.process import Failed, by_ready_file, folder, python
 from benchmarks.rival import nginx
 from benchmarks.table import Goal
-from benchmarks.turns import measure
+from benchmarks.turns import measure, rotated, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from benchmarks.options import Options
     from benchmarks.process import Served
@@ -61,6 +67,72 @@ def run(options: Options, results: Results) -> None:
                 more_is_better=False,
             )
         )
+    _run_kinds(options, results)
+
+
+def _run_kinds(options: Options, results: Results) -> None:
+    """Measure each kind of request beside the bare proxy, which takes its turn after each."""
+    rows = [row for row in _kinds() if options.wants(row.name)]
+    with ExitStack() as stack:
+        if not rows:
+            return
+        command = python("benchmarks.servers.bare", "--interactions", str(_INTERACTIONS))
+        upstream = stack.enter_context(by_ready_file(command, server=False))
+        forwarder = python("benchmarks.servers.forwarder", "--upstream", upstream.url)
+        bare = stack.enter_context(by_ready_file(forwarder))
+        ratios: dict[str, list[float]] = {row.name: [] for row in rows}
+        for number, row in rotated(rows, options.rounds):
+            say(f"{PART}: round {number}, {row.name}")
+            with record(upstream.url, *row.arguments) as served:
+                loads = [
+                    put(each, row.requests(), connections=options.connections, seconds=seconds)[0]
+                    for each, seconds in (
+                        (served, 1),
+                        (served, options.seconds),
+                        (bare, options.seconds),
+                    )
+                ]
+            ratios[row.name].append(loads[1].requests / loads[2].requests)
+    for row in rows:
+        value = median(ratios[row.name])
+        results.goals.append(Goal(part=PART, name=row.name, value=value, goal=row.goal))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """One kind of request that is recorded.
+
+    Attributes:
+        name: Of its row.
+        goal: Requests per second, as a multiple of the bare proxy's.
+        requests: Writes a file of them, as `load.lua` reads it.
+        arguments: Of `graphtape record` besides.
+    """
+
+    name: str
+    goal: float
+    requests: Callable[[], Path]
+    arguments: tuple[str, ...] = ()
+
+
+def _kinds() -> tuple[_Kind, ...]:
+    get = partial(tape.request_paths, _INTERACTIONS, [""])
+    return (
+        _Kind(name="GET", goal=1.0, requests=get),
+        _Kind(name="POST with JSON", goal=0.9, requests=_posts),
+        _Kind(
+            name="GET under --status failed",
+            goal=0.9,
+            requests=get,
+            arguments=("--status", "failed"),
+        ),
+    )
+
+
+def _posts() -> Path:
+    body = json.dumps({"displayName": "A group", "description": "d" * 100, "mailEnabled": False})
+    lines = [f"POST\t{tape.path(n)}\tapplication/json\t{body}\n" for n in range(_INTERACTIONS)]
+    return tape.kept("requests-recorded", "txt", lines[0], lambda: lines)
 
 
 def _upstream() -> AbstractContextManager[Served]:

@@ -244,6 +244,8 @@ def test_what_was_decided_for_a_client_that_left_plays_to_another(tmp_path: Path
         with Wire(proxy.url) as wire:  # it is known by then, but for what it answers
             for _ in range(2):
                 wire.ask(asking("/v1.0/me", TOKEN, ("Content-Length", "0"), method="POST"))
+        while len(proxy.entries) < 2:  # a task journals after its answer has gone out
+            pass
         asked = asking(
             f"{SETTINGS}/disconnect", TOKEN, ("Content-Length", "0"), method="POST", host=HOST
         )

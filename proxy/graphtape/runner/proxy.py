@@ -228,7 +228,12 @@ class Proxy:
             secured=secured,
         )
         await serve_once_asked(stack, self._control, control)
-        if default.instant and len(default.play.decks) == 1 and not default.play.rules:
+        if (
+            default.open
+            and not default.play.forwards
+            and len(default.play.decks) == 1
+            and not default.play.rules
+        ):
             ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
 
@@ -311,7 +316,6 @@ class Proxy:
         async with self._connecting:
             if self._gate.client is not None:
                 return
-            from graphtape.server.record.plain_record import RecordingDesks  # noqa: PLC0415 - not in replay
             from graphtape.server.upstream.client import UpstreamClient  # noqa: PLC0415 - likewise
 
             if self._upstream.name == "sandbox":
@@ -326,4 +330,3 @@ class Proxy:
             )
             self._gate.client = await self._serving.enter_async_context(client)
             self._gate.upstream = self._upstream
-            self._gate.desks = RecordingDesks()

@@ -20,7 +20,7 @@ from graphtape.server.http.connection import DataRequest
 from graphtape.server.http.cors import leave
 from graphtape.server.http.delivery import break_connection
 from graphtape.server.http.errors import new_stamp, own_error
-from graphtape.server.http.request import read_body
+from graphtape.server.http.request import arrived_whole, read_body
 from graphtape.server.http.response import Sent, break_off, respond
 from graphtape.server.replay.cue import cue_of
 from graphtape.server.replay.rendered import MISS_STATUS, rendered
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from graphtape.core.scenario import Fault
     from graphtape.core.tape.outcome import Cue, Outcome
     from graphtape.core.tape.question import Question
-    from graphtape.server.http.request import Incoming
-    from graphtape.server.visit import Gate, PlainRead
+    from graphtape.server.visit import Gate
 
 log = logging.getLogger("graphtape")
 
@@ -46,12 +45,10 @@ async def handle(http: BaseRequest, gate: Gate) -> Sent:
         from graphtape.server.tunnel import connect  # noqa: PLC0415 - few clients ask for tunnels
 
         return await connect(http, gate)
-    plain: PlainRead | None = None
-    arrived: Incoming | None = None
     decided = http.decided if isinstance(http, DataRequest) else None
     if decided is not None:
-        session, began, arrived = decided.live, decided.began, gate.read(http)
-        arrived.request = decided.question.request
+        session, began = decided.live, decided.began
+        arrived = arrived_whole(decided.question.request, decided.base)
     else:
         began = time.perf_counter()
         try:
@@ -60,25 +57,21 @@ async def handle(http: BaseRequest, gate: Gate) -> Sent:
                 from graphtape.server.signin.local_client import check_client  # noqa: PLC0415 - few add one
 
                 check_client(http)
-            plain = gate.plain(http)
-            if plain is not None:
-                session = plain.live
-            else:
-                arrived = gate.read(http)
-                session = gate.sessions.identify(arrived.session)
+            arrived = gate.read(http)
+            session = gate.sessions.identify(arrived.session)
         except RequestError as exc:
             return await _turn_away(http, gate, exc, began)
     with Visit(
-        http=http, gate=gate, arrived=arrived, session=session, began=began, decided=decided
+        http=http, gate=gate, incoming=arrived, session=session, began=began, decided=decided
     ) as visit:
-        return await _guarded(visit, plain)
+        return await _guarded(visit)
 
 
-async def _guarded(visit: Visit, plain: PlainRead | None) -> Sent:
+async def _guarded(visit: Visit) -> Sent:
     """Serve a request; whatever goes wrong, the client gets an answer or a broken connection."""
     http = visit.http
     try:
-        return await (_serve(visit) if plain is None else plain.record(visit))
+        return await _serve(visit)
     except RequestError as exc:
         return await visit.error(exc.code, str(exc), status=exc.status)
     except ConnectionError:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from graphtape.core.errors import RequestError
+from graphtape.core.graph.batch import is_batch
 from graphtape.core.journal import Entry, Source
 from graphtape.core.refresh import Timing
+from graphtape.core.verdict import leaves_open, may_give_links
 from graphtape.server.control import Events
 from graphtape.server.http.delivery import PLAIN, Delivery, Haste
 from graphtape.server.http.errors import own_error
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.origin import Upstream
     from graphtape.core.message import Request, Response
-    from graphtape.core.verdict import Kind
     from graphtape.server.http.request import Incoming
     from graphtape.server.http.response import LastByte, Outgoing, Sent
     from graphtape.server.replay.memory import Decided
@@ -37,24 +38,6 @@ if TYPE_CHECKING:
 
 LEFT_EARLY = "the client left before its request was whole"
 """What the journal says of a request that nobody waits for any more."""
-
-
-class PlainRead(Protocol):
-    """A read that is forwarded and recorded with little ado."""
-
-    @property
-    def live(self) -> LiveSession:
-        """Its session."""
-
-    async def record(self, visit: Visit) -> Sent:
-        """Forward it, answer the client, and put both on the tape."""
-
-
-class Desks(Protocol):
-    """Knows the plainest reads again."""
-
-    def read(self, http: BaseRequest, gate: Gate) -> PlainRead | None:
-        """Return a read that is plain; None where it takes more."""
 
 
 class Tunnels(Protocol):
@@ -81,7 +64,6 @@ class Gate:
         forward: Answers CONNECT; None where the proxy is no forward proxy.
         timing: What becomes of the times of recorded and injected answers.
         haste: Whether injected waits are real.
-        desks: Know the plainest reads again, where reads are forwarded.
         visits: The requests in flight.
         tells_misses: Whether misses are warned of in the log as they happen.
         closing: Set once no more are let in.
@@ -99,7 +81,6 @@ class Gate:
     forward: Tunnels | None = None
     timing: Timing = field(default_factory=Timing)
     haste: Haste = field(default_factory=Haste)
-    desks: Desks | None = None
     visits: set[Visit] = field(default_factory=set)
     tells_misses: bool = True
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -128,13 +109,6 @@ class Gate:
         """
         return arrive(http, tape_root=self.upstream.tape_root, hosts=self.sessions.hosts)
 
-    def plain(self, http: BaseRequest) -> PlainRead | None:
-        """Return a read that is forwarded and recorded with little ado; None where it takes more.
-
-        Nothing is decided here that the pipeline decides otherwise.
-        """
-        return None if self.desks is None else self.desks.read(http, self)
-
     def check_open(self) -> None:
         """Let nobody in once the proxy stops.
 
@@ -150,7 +124,7 @@ class Visit:
     """A request that has arrived at a session.
 
     Attributes:
-        arrived: As it was read; None until somebody wants to look at it.
+        incoming: As it arrived.
         began: `time.perf_counter()` at its arrival.
         decided: What was decided as its bytes arrived; the witness has seen it then.
         number: In the session's journal.
@@ -161,12 +135,11 @@ class Visit:
     gate: Gate
     session: LiveSession
     began: float
-    arrived: Incoming | None
+    incoming: Incoming
     decided: Decided | None = None
     number: int = field(init=False)
     task: asyncio.Task[object] = field(init=False)
     _seen: Request | None = None
-    _alike: bool = False
 
     def __post_init__(self) -> None:
         if self.decided is None:
@@ -184,17 +157,6 @@ class Visit:
 
     def __exit__(self, *_: object) -> None:
         self.gate.visits.discard(self)
-
-    @property
-    def incoming(self) -> Incoming:
-        """The request as it arrived."""
-        if self.arrived is None:
-            self.arrived = self.gate.read(self.http)
-        return self.arrived
-
-    @incoming.setter
-    def incoming(self, incoming: Incoming) -> None:
-        self.arrived = incoming
 
     @property
     def request(self) -> Request:
@@ -239,18 +201,12 @@ class Visit:
                 session.witness.asked(self.number, self.request, now=witness_clock())
             )
 
-    def witnessed_alike(self, kinds: tuple[Kind, ...] | None) -> None:
-        """Let the witness see a read; `kinds` are what it says `of_each` like it."""
-        session = self.session
-        if kinds is None or session.witness.expects or not session.verdicts.again(kinds):
-            self.witnessed_asking()
-        else:
-            self._alike = True
-
     def witnessed(self, answer: Response | None) -> None:
         """Let the witness see the answer that went out; None where none did as a whole."""
-        seen, session = self.request if self._alike else self._seen, self.session
+        seen, session = self._seen, self.session
         if seen is None:
+            return
+        if answer is not None and not session.witness.expects and not _tells(seen, answer):
             return
         if answer is None:
             session.verdicts.add(session.witness.broke(self.number, seen))
@@ -297,6 +253,11 @@ class Visit:
             effects=self.session.clean.text(effects) if effects else "",
         )
         self.gate.note(self.session, entry)
+
+
+def _tells(asked: Request, answer: Response) -> bool:
+    """Tell whether a witness that expects nothing may learn from an answer."""
+    return is_batch(asked) or leaves_open(answer, batch=False) or may_give_links(answer)
 
 
 _STARTED = time.time() - time.perf_counter()

@@ -238,29 +238,6 @@ class Recorder:
             await asyncio.to_thread(self._sync)
         return ""
 
-    @property
-    def takes_packed(self) -> bool:
-        """Whether `keep_packed` can be used: nobody else has a say in what is kept, or how."""
-        return self._part is not None and not self.fsync and self.hooks == Hooks()
-
-    def keep_packed(self, place: int, payload: bytes, url: str) -> str:
-        """Put an interaction in its place that is cleaned of secrets and packed; as `keep`.
-
-        Args:
-            place: As `begin` gave it.
-            payload: Of a read, as `record.pack_spelled` makes it.
-            url: Of its request.
-        """
-        self._close(place)
-        if self._part is None:
-            return self.lose("GET", url, "the append file can't be written")
-        try:
-            self._part.append_packed(place, payload)
-        except OSError as exc:
-            return self.lose("GET", url, f"{self._part.path} can't be written ({exc.strerror})")
-        bisect.insort(self._kept, place)
-        return ""
-
     async def _cleaned(self, raw: Interaction) -> tuple[Interaction | None, tuple[str, ...]]:
         """Redact: a large body in a thread, so that nobody else waits for it."""
         if len(raw.request.body) + len(raw.response.body) <= _LARGE:

@@ -24,6 +24,7 @@ from graphtape.core.redaction.vocabulary import (
     SECRET_FIELDS,
     TENANT_FIELDS,
 )
+from redacted import redacted_body
 
 FULL = bool(os.environ.get("GRAPHTAPE_FULL"))
 EXAMPLES = 50_000 if FULL else 1_000
@@ -100,7 +101,7 @@ def fully(body: bytes) -> bytes:
 @given(written)
 def test_the_quick_looks_agree_with_the_rules(text: str) -> None:
     body = text.encode("utf-8", "surrogatepass")
-    assert Redactor(salt="s").content(body, "", action="") == fully(body)
+    assert redacted_body(Redactor(salt="s"), body, "") == fully(body)
 
 
 addresses = st.one_of(
@@ -117,7 +118,7 @@ addresses = st.one_of(
 @given(st.lists(st.dictionaries(st.sampled_from(["mail", "userPrincipalName"]), addresses)))
 def test_a_list_of_addresses_is_redacted_as_any_body_is(people: list[object]) -> None:
     body = json.dumps({"@odata.context": "c", "value": people}).encode()
-    assert Redactor(salt="s").content(body, "", action="") == fully(body)
+    assert redacted_body(Redactor(salt="s"), body, "") == fully(body)
 
 
 @pytest.mark.timeout(3600)
@@ -126,4 +127,4 @@ def test_a_list_of_addresses_is_redacted_as_any_body_is(people: list[object]) ->
 def test_a_long_list_is_redacted_as_a_whole_one_is(items: list[object]) -> None:
     filler = [{"id": GUID, "displayName": "x" * 100} for _ in range(500)]
     body = json.dumps({"@odata.context": "c", "value": [*filler, *items, *filler]}).encode()
-    assert Redactor(salt="s").content(body, "", action="") == fully(body)
+    assert redacted_body(Redactor(salt="s"), body, "") == fully(body)

@@ -16,6 +16,7 @@ from graphtape.core.redaction.findings import find
 from graphtape.core.redaction.policy import Policy
 from graphtape.core.redaction.redactor import Redactor
 from graphtape.core.redaction.sweep import DEEPEST
+from redacted import redacted_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,14 +189,14 @@ def nested(depth: int) -> str:
 
 def test_nesting_is_opened_up_to_the_limit_and_noted_beyond() -> None:
     redactor = Redactor(salt="s")
-    inside = redactor.content(nested(DEEPEST).encode(), "", action="")
+    inside = redacted_body(redactor, nested(DEEPEST).encode(), "")
     assert not redactor.unopened
     for _ in range(DEEPEST):
         inside = base64.b64decode(json.loads(inside)["a"])
     assert json.loads(inside) == {"password": "REDACTED"}
-    redactor.content(nested(DEEPEST + 2).encode(), "", action="")
+    redacted_body(redactor, nested(DEEPEST + 2).encode(), "")
     assert "8 times" in redactor.unopened
-    redactor.content(b"{}", "", action="")
+    redacted_body(redactor, b"{}", "")
     assert not redactor.unopened
 
 
@@ -205,9 +206,9 @@ def test_what_was_too_deep_to_open_is_opened_where_it_stands_less_deep() -> None
     text = packed
     for _ in range(DEEPEST + 1):
         text = json.dumps([b64(text.encode())])
-    redactor.content(text.encode(), "", action="")
+    redacted_body(redactor, text.encode(), "")
     assert redactor.unopened
-    assert packed not in redactor.content(json.dumps([packed]).encode(), "", action="").decode()
+    assert packed not in redacted_body(redactor, json.dumps([packed]).encode(), "").decode()
 
 
 @pytest.mark.parametrize("kind", ["cut short", "bytes after it", "in base64"])
@@ -219,7 +220,7 @@ def test_gzip_that_cannot_be_opened_is_noted_and_found(kind: str) -> None:
         "in base64": json.dumps({"x": b64(raw[:-9])}).encode(),
     }[kind]
     redactor = Redactor(salt="s")
-    redactor.content(body, "application/octet-stream", action="")
+    redacted_body(redactor, body, "application/octet-stream")
     assert "gzip" in redactor.unopened
     found = find(
         Interaction(

@@ -43,7 +43,7 @@ _MARKS = {
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
 class RedactedRequest:
     """A request that can be stored and matched.
 
@@ -95,11 +95,6 @@ class Redactor:
         Values, not distinct ones, in requests and responses.
         """
         return MappingProxyType(self._counts)
-
-    @property
-    def leaves_ids(self) -> bool:
-        """Whether a GUID stays as it is in the fields that name a request."""
-        return self._unmarked
 
     def request(self, request: Request) -> RedactedRequest:
         """Redact a request."""
@@ -153,37 +148,6 @@ class Redactor:
         self.count(sweep.changes)
         self.unopened = sweep.unopened
         return redacted
-
-    def field(self, name: str, value: str, *, answer: bool) -> tuple[str, tuple[Change, ...]]:
-        """Redact one header field, for who puts a message together himself.
-
-        Returns:
-            The value, and what was changed in it: for `count`, each time it is used.
-        """
-        if self._unmarked and is_mark(name, value):
-            return value, ()
-        sweep = self._sweep(answer=answer)
-        return self._header(sweep, name, value), tuple(sweep.changes)
-
-    def location(self, url: str) -> tuple[str, tuple[Change, ...]]:
-        """Redact the URL of a request; as `field`."""
-        sweep = self._sweep(answer=False)
-        return self._url(sweep, url), tuple(sweep.changes)
-
-    def content(self, body: bytes, content_type: str, *, action: str) -> bytes:
-        """Redact and count the body of an answer.
-
-        Args:
-            body: Decoded.
-            content_type: Of its header, or empty.
-            action: The last segment of what was asked, lower case.
-        """
-        sweep = self._sweep(answer=True)
-        sweep.action = action
-        clean = self._body(sweep, body, content_type)
-        self.unopened = sweep.unopened
-        self.count(sweep.changes)
-        return clean
 
     def opaque(self, begins: bytes, headers: Headers, *, answer: bool) -> OpaqueBody | None:
         """Take a body in pieces, where it is no text.

@@ -83,8 +83,13 @@ class Place:
         return self.endpoint in _OF_AZURE
 
 
+_OF_GRAPH = re.compile(r"https://[^/]+/(?:v1\.0|beta)/")
+
+
 def place_of(url: str) -> Place | None:
     """Return the endpoint a URL is; None where it is none."""
+    if _OF_GRAPH.match(url):
+        return None
     # Some clients join a root and a path with two slashes.
     path = "/" + "/".join(part for part in unquote(path_of(url)).split("/") if part)
     for endpoint, shape in _SHAPES:

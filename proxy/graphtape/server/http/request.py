@@ -101,6 +101,26 @@ def arrive(
     )
 
 
+def arrived_whole(request: Request, base: str) -> Incoming:
+    """Return a request that was read as its bytes arrived: whole, and without fields of our own.
+
+    Args:
+        request: As Graph is to see it.
+        base: The proxy's address as the client used it, session prefix included.
+    """
+    counted = "Content-Length" in request.headers
+    return Incoming(
+        request=request,
+        session=base.partition("/_session/")[2] or None,
+        base=base,
+        off_graph=False,
+        wire_headers=request.headers,
+        wire_body=request.body,
+        length=len(request.body) if counted else None,
+        options={},
+    )
+
+
 def _target(
     http: BaseRequest,
     headers: Headers,

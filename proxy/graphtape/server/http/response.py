@@ -31,7 +31,7 @@ _NO_BODY = frozenset({204, 304})
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
 class Outgoing:
     """What the client is to get.
 

@@ -99,7 +99,7 @@ def _leave_graph(visit: Visit) -> None:
     incoming.request = replace(incoming.request, headers=incoming.request.headers.without(*own))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
 class _Passed:
     """An answer that has gone out, as far as the client took it.
 
@@ -164,7 +164,9 @@ class Passage:
     async def _passed(self, found: UpstreamAnswer) -> _Passed:
         relayed = await self._relay().ready(found)
         index = self._recorder.index(self._place)
-        outgoing = _marked(relayed.outgoing, index)
+        outgoing = relayed.outgoing
+        marks = (("Graphtape-Result", Source.RECORDED.value), ("Graphtape-Interaction", str(index)))
+        outgoing.headers = Headers((*outgoing.headers.pairs, *marks))
         if isinstance(outgoing.body, bytes) and self._delivery is PLAIN:
             last_byte = _held(self._visit.http, outgoing, outgoing.body)
             note = await self._remember(relayed)
@@ -253,7 +255,7 @@ class Passage:
 
     async def _remember(self, relayed: Relayed) -> str:
         """Put the interaction on the tape; return why not, where it couldn't be."""
-        asked, answer = await self._asked(), await relayed.answer()
+        asked, answer = await self._asked(), await relayed.taped()
         recorder, request = self._recorder, self._visit.request
         if isinstance(asked, Untaped):
             return recorder.lose(request.method, request.url, f"the request's body {asked.why}")
@@ -267,18 +269,6 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield first
     async for chunk in rest:
         yield chunk
-
-
-def _marked(outgoing: Outgoing, index: int) -> Outgoing:
-    """Say that an answer is recorded, as `visit.marked` does, in one go."""
-    marks = (("Graphtape-Result", Source.RECORDED.value), ("Graphtape-Interaction", str(index)))
-    return Outgoing(
-        status=outgoing.status,
-        reason=outgoing.reason,
-        headers=Headers((*outgoing.headers.pairs, *marks)),
-        body=outgoing.body,
-        length=outgoing.length,
-    )
 
 
 def _held(http: BaseRequest, outgoing: Outgoing, body: bytes) -> LastByte:

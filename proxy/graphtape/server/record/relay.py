@@ -20,18 +20,22 @@ if TYPE_CHECKING:
     from graphtape.server.upstream.answer import UpstreamAnswer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
 class Relayed:
     """An upstream answer ready to go out.
 
     Attributes:
         outgoing: For the client.
-        answer: For the tape, its body empty where it went there in pieces; to be awaited once the
-            body has passed.
+        answer: For the tape, its body empty where it went there in pieces; where that is known only
+            once the body has passed, what is to be awaited then.
     """
 
     outgoing: Outgoing
-    answer: Callable[[], Awaitable[Response | Untaped]]
+    answer: Response | Untaped | Callable[[], Awaitable[Response | Untaped]]
+
+    async def taped(self) -> Response | Untaped:
+        """Return the answer for the tape, once its body has passed."""
+        return await self.answer() if callable(self.answer) else self.answer
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
@@ -80,10 +84,7 @@ class Relay:
         return self._untaped(self._streamed(found, _after(read, found.chunks)))
 
     def _untaped(self, outgoing: Outgoing) -> Relayed:
-        async def answer() -> Untaped:
-            return too_large(self.limit)
-
-        return Relayed(outgoing=outgoing, answer=answer)
+        return Relayed(outgoing=outgoing, answer=too_large(self.limit))
 
     async def _whole(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
         """Send what was changed decoded, and what was not as it came."""
@@ -98,11 +99,7 @@ class Relay:
             headers=local.headers if changed else _with_coding(local.headers, found.headers),
             body=local.body if changed else wire,
         )
-
-        async def answer() -> Response:
-            return recorded
-
-        return Relayed(outgoing=outgoing, answer=answer)
+        return Relayed(outgoing=outgoing, answer=recorded)
 
     def _as_it_came(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
         return Relayed(

@@ -106,7 +106,7 @@ class Place(NamedTuple):
         return self.slot * 2 + self.called
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True)  # not frozen: one is made for each request
 class Decided:
     """A request that has been decided, and is for the pipeline to answer.
 
@@ -114,6 +114,7 @@ class Decided:
         live: Its session.
         number: In the session's journal.
         began: `time.perf_counter()` at its arrival.
+        base: The proxy's address as the client knows it, session prefix included.
         question: What it asks.
         outcome: What was decided; why it is refused.
     """
@@ -121,6 +122,7 @@ class Decided:
     live: LiveSession
     number: int
     began: float
+    base: str
     question: Question
     outcome: Outcome | RequestError
 

@@ -1,7 +1,7 @@
 """Answers a request as its bytes arrive, where its answer is made ready or can be made so.
 
-A request that takes more (a wait, a fault, a long body, a miss) is decided here all the same, where
-its session does nothing but play, and handed to the pipeline with what was decided.
+A request that takes more (a wait, a fault, a long body, a miss, an upstream) is decided here all
+the same, and handed to the pipeline with what was decided.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ log = logging.getLogger("graphtape")
 _AHEAD = 2
 """Answers that are made ready between two looks at the network."""
 
+_OF_RECORDING = 16 * 1024 * 1024
+"""Bytes of requests that are kept, while they are forwarded."""
+
 _SHARED = frozenset({"GET", "POST"})
 _MOST_READY = 256
 """Answers of one request that are remembered; a scenario can make any number of them."""
@@ -84,7 +87,8 @@ class Responder:
             known = None if asked is None else self._compiled(*asked, block)
             if known is None:
                 return None
-            self._memory.know(line, block, known)
+            if self._keeps(known):
+                self._memory.know(line, block, known)
         return self._answered(known, caller)
 
     def first(
@@ -104,9 +108,13 @@ class Responder:
         known = self._compiled(message.method, message.path, body, block)
         if known is None:
             return None
-        if data is not None and len(data) <= LONGEST:
+        if data is not None and len(data) <= LONGEST and self._keeps(known):
             self._memory.meet(data, block, known)
         return self._answered(known, block.caller)
+
+    def _keeps(self, known: Known) -> bool:
+        """Tell whether a request is to be known again: few of a recording come twice."""
+        return not known.live.play.forwards or self._memory.held < _OF_RECORDING
 
     def _compiled(self, method: str, target: str, body: bytes, block: Block) -> Known | None:
         """Compile a request; None where it is for the pipeline."""
@@ -118,7 +126,7 @@ class Responder:
             live = gate.sessions.identify(session)
         except RequestError:
             return None
-        if below[:2] == "/_" or below[:1] != "/" or not live.instant:
+        if below[:2] == "/_" or below[:1] != "/" or not live.open:
             return None
         root = gate.upstream.tape_root
         request = Request(
@@ -134,11 +142,7 @@ class Responder:
         """Decide a request, and answer it if that can be done at once."""
         live, gate = known.live, self._gate
         play = live.play
-        if (
-            not live.instant
-            or gate.closing.is_set()
-            or (caller and CALLER_ID in play.script.fields)
-        ):
+        if not live.open or gate.closing.is_set() or (caller and CALLER_ID in play.script.fields):
             return None
         began = time.perf_counter()
         if known.configuration != play.configuration:
@@ -251,7 +255,7 @@ class Responder:
                 # While somebody asks, what he asks for is made ready anyway.
                 await asyncio.sleep(0.02 if self._answers > seen else 0)
                 seen = self._answers
-                if self._memory.full or not live.instant or self._gate.closing.is_set():
+                if self._memory.full or not live.open or self._gate.closing.is_set():
                     return
             if slot in playable.parts:
                 continue
@@ -315,7 +319,14 @@ def _decided(
     if caller:
         headers = question.request.headers.set(CALLER_ID, caller.decode())
         question = replace(question, request=replace(question.request, headers=headers))
-    return Decided(live=known.live, number=number, began=began, question=question, outcome=outcome)
+    return Decided(
+        live=known.live,
+        number=number,
+        began=began,
+        base=known.base,
+        question=question,
+        outcome=outcome,
+    )
 
 
 def _place(known: Known, outcome: Outcome) -> Place | None:

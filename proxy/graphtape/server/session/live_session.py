@@ -48,8 +48,7 @@ class LiveSession:
         saved: The variables of its cassettes, by name.
         verdicts: What the witness has seen.
         outcome: Final once it has ended.
-        instant: Whether it is open and does nothing but play: a request can then be answered as
-            its bytes arrive.
+        open: Whether its requests are answered.
     """
 
     play: Session
@@ -67,7 +66,7 @@ class LiveSession:
     witness: Witness = field(init=False)
     verdicts: Tally = field(init=False)
     outcome: Outcome = field(init=False)
-    instant: bool = False
+    open: bool = True
     _scenarios: tuple[Scenario, ...] = ()
     _told: set[int] = field(default_factory=set)
 
@@ -105,7 +104,6 @@ class LiveSession:
         """Put scenarios and status rules in place of those there are; nothing is counted yet."""
         self._scenarios = scenario
         self.play.direct(Play.over(scenario, seed=self.seed), status)
-        self.instant = not self.play.forwards
 
     def undirect(self) -> None:
         """Answer as recorded."""
@@ -122,7 +120,7 @@ class LiveSession:
             now: Seconds on the clock of the witness.
             well: Whether the run went well in its user's eyes.
         """
-        self.instant = False
+        self.open = False
         with self.held:  # the lock goes last: nobody else may see the cassette before it is saved
             self.verdicts.add(self.witness.ended(now=now))
             if self.recorder is not None:

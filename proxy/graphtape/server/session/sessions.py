@@ -141,7 +141,7 @@ class Sessions:
                 code="GraphtapeDefaultSession",
             )
         del self._open[session_id]
-        live.instant = False  # nothing more is answered, while what is in flight ends
+        live.open = False  # nothing more is answered, while what is in flight ends
         self._opening.add(session_id)  # its cassette isn't free yet
         try:
             await self.end(live, well)

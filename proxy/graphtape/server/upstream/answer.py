@@ -32,7 +32,7 @@ _NAMES_NOTHING = frozenset({"keep-alive", "close"})
 _NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
 class UpstreamAnswer:
     """An answer whose head has arrived.
 

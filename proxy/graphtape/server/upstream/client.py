@@ -1,4 +1,4 @@
-"""The way up: one client for reads, one for writes; framing, timeouts, TLS."""
+"""The way up: shared connections where the body is here, aiohttp's client where not; TLS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from yarl import URL
 from graphtape import files
 from graphtape.core.errors import UsageError
 from graphtape.server.http.connection import MAX_LINE
-from graphtape.server.record.plain_read import Read, Way
 from graphtape.server.upstream.answer import (
     OWN_OF_REQUEST,
     UpstreamAnswer,
@@ -30,9 +29,10 @@ from graphtape.server.upstream.answer import (
 )
 from graphtape.server.upstream.connector import GuardedConnector
 from graphtape.server.upstream.corporate_proxy import CorporateProxies
+from graphtape.server.upstream.exchange import Exchange
 from graphtape.server.upstream.fault import SentOnceError, proxy_error, translated
 from graphtape.server.upstream.header_bytes import keep_header_bytes
-from graphtape.server.upstream.shared_connections import FITS, Road
+from graphtape.server.upstream.shared_connections import FITS, READS, Connections
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container
@@ -46,8 +46,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 256 * 1024
 
-_READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_MOST_ROADS = 64
+_MOST_ORIGINS = 64
 # Host, path, query. Without a user, and without what yarl would write otherwise.
 _PLAIN_URL = re.compile(r"(https?://[a-z0-9.-]+(?::[0-9]{1,5})?)(/[!-\"$->@-~]*(?:\?[!-\"$-~]+)?)?")
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
@@ -86,9 +85,9 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
 class UpstreamClient:
     """Forwards requests to one upstream.
 
-    Reads share pooled connections, and aiohttp repeats one that a dead connection lost. A
-    request with effects goes out on a connection of its own: it can't meet one that went stale,
-    and is never sent twice.
+    Reads share pooled connections, and one that a dead connection lost is repeated. A request with
+    effects is never sent twice: it goes out on a connection that has just answered, or on a new
+    one, and where its body still arrives, on one of its own.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class UpstreamClient:
         self._tls: ssl.SSLContext | None = None
         if ca_file is not None:
             self._tls = _tls_context(ca_file)
-        self._roads: dict[str, Road | None] = {}
+        self._shared: dict[str, Connections | None] = {}
 
     async def __aenter__(self) -> Self:
         self._reads = self._session(GuardedConnector(self._reach))
@@ -133,15 +132,15 @@ class UpstreamClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close_roads()
+        self._close_shared()
         await self._reads.close()
         await self._writes.close()
 
-    def _close_roads(self) -> None:
-        for road in self._roads.values():
-            if road is not None:
-                road.close()
-        self._roads.clear()
+    def _close_shared(self) -> None:
+        for connections in self._shared.values():
+            if connections is not None:
+                connections.close()
+        self._shared.clear()
 
     def _session(
         self, connector: GuardedConnector, *middlewares: aiohttp.ClientMiddlewareType
@@ -172,45 +171,33 @@ class UpstreamClient:
             RequestError: Its host must not be reached.
             UpstreamError: Upstream can't be reached, or is lost before its answer is whole.
         """
-        plain = not body and not incoming.chunked and incoming.length is None
-        if plain and incoming.request.method in _READS:
-            way = self.plain_way(url)
-            if way is not None:
-                return Read(incoming, way)
+        found = _PLAIN_URL.fullmatch(url) if FITS else None
+        if isinstance(body, bytes) and len(body) <= _AT_ONCE and found is not None:
+            connections = self._connections(found[1])
+            if connections is not None:
+                return Exchange(incoming, body, connections, found[2] or "/")
         return self._send(incoming, url, body)
 
-    def plain_way(self, url: str) -> Way | None:
-        """Return the way of a read without a body; None where it takes more than that.
-
-        Raises:
-            UpstreamError: Its host is none.
-        """
-        found = _PLAIN_URL.fullmatch(url) if FITS else None
-        road = self._road(found[1]) if found is not None else None
-        if found is None or road is None:
-            return None
-        return Way(road=road, origin=found[1], target=found[2] or "/")
-
-    def _road(self, origin: str) -> Road | None:
-        """Return the way to an origin; None where a corporate proxy stands on it."""
-        if origin in self._roads:
-            return self._roads[origin]
+    def _connections(self, origin: str) -> Connections | None:
+        """Return the connections to an origin; None where a corporate proxy is on the way."""
+        if origin in self._shared:
+            return self._shared[origin]
         target = URL(origin + "/", encoded=True)
         with translated(target):
             direct = self._proxies.on_the_way_to(target) is None
-        road = None
+        connections = None
         if direct and self._reads.connector is not None:
-            road = Road(
+            connections = Connections(
                 origin,
                 connector=self._reads.connector,
                 timeout=self._timeout,
                 tls=self._tls_for(target),
                 max_line=MAX_LINE,
             )
-        if len(self._roads) >= _MOST_ROADS:
-            self._close_roads()
-        self._roads[origin] = road
-        return road
+        if len(self._shared) >= _MOST_ORIGINS:
+            self._close_shared()
+        self._shared[origin] = connections
+        return connections
 
     @asynccontextmanager
     async def _send(
@@ -218,7 +205,7 @@ class UpstreamClient:
     ) -> AsyncIterator[UpstreamAnswer]:
         """Forward a request by aiohttp's own request and answer; as `send`."""
         target = URL(url, encoded=True)
-        session = self._reads if incoming.request.method in _READS else self._writes
+        session = self._reads if incoming.request.method in READS else self._writes
         proxy = self._proxies.on_the_way_to(target)
         data = _data(body, chunked=incoming.chunked)
         headers = _headers_up(incoming)

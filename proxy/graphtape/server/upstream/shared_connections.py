@@ -1,4 +1,4 @@
-"""The connections to one upstream that reads without a body share.
+"""The connections to one origin that requests share whose body is here.
 
 They are aiohttp's, on private ground of it: on what `FITS` looks for. Where that is missing, the
 normal way is taken.
@@ -23,10 +23,10 @@ from graphtape.server.upstream.answer import (
     next_chunk,
     once,
 )
-from graphtape.server.upstream.fault import translated
+from graphtape.server.upstream.fault import SentOnceError, translated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable
     from ssl import SSLContext
 
     from aiohttp import BaseConnector, ClientTimeout, StreamReader
@@ -39,14 +39,21 @@ FITS = all(
 )
 """Whether the aiohttp that runs is built as this module expects."""
 
+READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods without effects: such a request can be repeated."""
+
 _ATTEMPTS = 2
 """As aiohttp's: a pooled connection may have been closed meanwhile, and a read can be repeated."""
 
-_POOLED = "GET"
-"""What connections are kept ready for: how an answer is to be parsed depends on the method."""
-
 _IDLE = 15.0
 """Seconds that a connection is kept for, as aiohttp's pool does."""
+
+_FRESH = 1.0
+"""Seconds since its last answer during which a connection takes a request with effects.
+
+It is never sent twice, so it must not meet a connection that upstream is about to close. No server
+in use closes one so soon.
+"""
 
 _SWITCHING = 101
 _FINAL = 200
@@ -62,7 +69,7 @@ class _Asker(ClientRequest):
 
 
 class Reply:
-    """An answer whose head has arrived; its connection goes back to the road it came by.
+    """An answer whose head has arrived; its connection goes back to where it came from.
 
     Attributes:
         message: Its head.
@@ -130,8 +137,8 @@ class Reply:
         return None if self._connection is None else self._connection.protocol
 
 
-class Road:
-    """The way to one origin."""
+class Connections:
+    """The connections to one origin."""
 
     def __init__(
         self,
@@ -146,46 +153,39 @@ class Road:
 
         Args:
             origin: Scheme, host and port of a URL, as written.
-            connector: Has the connections.
+            connector: Makes the connections.
             timeout: To connect, and without a byte.
             tls: As for `ClientRequest`.
             max_line: Bytes of a line of an answer's head.
         """
+        self.origin = origin
         self._connector = connector
         self._timeout = timeout
         self._max_line = max_line
-        loop = asyncio.get_running_loop()
-        self._asker = _Asker("GET", URL(origin + "/", encoded=True), loop=loop, ssl=tls)
-        self._host = self._asker.headers["Host"]
+        self._loop = asyncio.get_running_loop()
+        url = URL(origin + "/", encoded=True)
+        self._asker = _Asker("GET", url, loop=self._loop, ssl=tls)
+        self.host = self._asker.headers["Host"]
         self._idle: deque[tuple[Connection, float]] = deque()  # the one used last stands last
         self._cleaning: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def begins(self, method: str, target: str) -> bytes:
-        """Write what a request begins with: its first line, and Host."""
-        lines = f"{method} {target} HTTP/1.1\r\nHost: {self._host}\r\n"
-        return lines.encode("utf-8", "surrogateescape")
-
-    async def ask(self, method: str, target: str, fields: Iterable[tuple[str, str]]) -> Reply:
+    async def ask(self, method: str, data: bytes) -> Reply:
         """Send a request and wait for the head of its answer.
 
         Args:
-            method: Without effects.
-            target: Path and query, as they are sent.
-            fields: Of the head, without Host.
+            method: Its method. One with effects is sent once.
+            data: Its head, and its body.
 
         Raises:
             aiohttp.ClientError: As from aiohttp.
+            SentOnceError: The connection was lost, and upstream may have seen the request.
         """
-        rest = "".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n"
-        head = self.begins(method, target) + rest.encode("utf-8", "surrogateescape")
-        return await self.send(method, head)
-
-    async def send(self, method: str, head: bytes) -> Reply:
-        """Send a request that is written already; as `ask`."""
+        if method not in READS:
+            return await self._attempt(method, data, youngest=self._loop.time() - _FRESH)
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._attempt(method, head)
+                return await self._attempt(method, data)
             except aiohttp.ClientConnectorError:
                 raise
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
@@ -193,8 +193,10 @@ class Road:
                     raise
         raise AssertionError  # the last attempt returns or raises
 
-    async def _attempt(self, method: str, head: bytes) -> Reply:
-        connection = self._idle_one() if method == _POOLED else None
+    async def _attempt(self, method: str, data: bytes, *, youngest: float = 0.0) -> Reply:
+        # How an answer is parsed depends on whether it is one to HEAD.
+        pooled = method != "HEAD"
+        connection = self._idle_one(youngest) if pooled else None
         fresh = connection is None
         if connection is None:
             connection = await self._connect()
@@ -204,16 +206,20 @@ class Road:
                 raise aiohttp.ServerDisconnectedError  # noqa: TRY301 - closed in the pool
             if fresh:
                 self._expect_answers(protocol, method)
-            transport.write(head)
+            transport.write(data)
             protocol.start_timeout()
             message, content = await protocol.read()
             while message.code < _FINAL and message.code != _SWITCHING:
                 message, content = await protocol.read()
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+            connection.close()
+            if method in READS:
+                raise
+            raise SentOnceError from exc
         except BaseException:
             connection.close()
             raise
-        give_back = self._keep if method == _POOLED else Connection.release
-        return Reply(message, content, connection, give_back)
+        return Reply(message, content, connection, self._keep if pooled else Connection.release)
 
     def _expect_answers(self, protocol: ResponseHandler, method: str) -> None:
         protocol.set_response_params(
@@ -227,9 +233,13 @@ class Road:
             max_field_size=self._max_line,
         )
 
-    def _idle_one(self) -> Connection | None:
-        """Return a connection that has answered, and can answer again; its parser goes on."""
-        while self._idle:
+    def _idle_one(self, youngest: float) -> Connection | None:
+        """Return a connection that has answered, and can answer again; its parser goes on.
+
+        Args:
+            youngest: When it must have answered last, or later: by the loop's clock.
+        """
+        while self._idle and self._idle[-1][1] >= youngest:
             connection, _ = self._idle.pop()
             if _is_fit(connection):
                 return connection
@@ -237,24 +247,22 @@ class Road:
         return None
 
     def _keep(self, connection: Connection) -> None:
-        """Keep a connection for the next read, for as long as aiohttp's own pool would."""
+        """Keep a connection for the next request, for as long as aiohttp's own pool would."""
         protocol = connection.protocol
         if self._closed or protocol is None or protocol.should_close:
             connection.release()  # which closes what isn't fit
             return
-        loop = asyncio.get_running_loop()
-        self._idle.append((connection, loop.time()))
+        self._idle.append((connection, self._loop.time()))
         if self._cleaning is None:
-            self._cleaning = loop.call_later(_IDLE, self._clean)
+            self._cleaning = self._loop.call_later(_IDLE, self._clean)
 
     def _clean(self) -> None:
         """Close what nobody has used for long."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self._loop.time()
         while self._idle and now - self._idle[0][1] >= _IDLE:
             self._idle.popleft()[0].close()
         wait = _IDLE - (now - self._idle[0][1]) if self._idle else None
-        self._cleaning = None if wait is None else loop.call_later(wait, self._clean)
+        self._cleaning = None if wait is None else self._loop.call_later(wait, self._clean)
 
     def close(self) -> None:
         """Keep no connection from now on."""

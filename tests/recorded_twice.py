@@ -1,19 +1,18 @@
-"""Records raw requests, with plain reads told from others and without."""
+"""Records raw requests, read as their bytes arrive and by a task."""
 
 from __future__ import annotations
 
 import re
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from graphtape.server.record import plain_record
-from graphtape.server.record.plain_answer import PlainAnswer
 from graphtape.tape.store import open_cassette
 from proxies import RawServer, recording
+from short_cuts import normal_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,36 +51,6 @@ class Recorded:
     redacted: dict[str, int] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Plain:
-    """How many answers were plain."""
-
-    answers: int = 0
-
-
-@contextmanager
-def counted() -> Iterator[Plain]:
-    """Count plain answers while the block runs."""
-    count = Plain()
-    written = PlainAnswer.written
-
-    def counting(self: PlainAnswer, index: int) -> bytes:
-        count.answers += 1
-        return written(self, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PlainAnswer, "written", counting)
-        yield count
-
-
-@contextmanager
-def usual_way() -> Iterator[None]:
-    """Tell no read from others."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain_record, "FITS", False)
-        yield
 
 
 def recorded(
@@ -125,10 +94,10 @@ def recorded(
 def both(
     folder: Path, requests: Sequence[bytes], answer: Callable[[bytes], bytes], **settings: object
 ) -> tuple[Recorded, Recorded]:
-    """Record with plain reads told from others, and without."""
-    plain = recorded(folder / "plain.yaml", requests, answer, **settings)
-    with usual_way():
-        return plain, recorded(folder / "usual.yaml", requests, answer, **settings)
+    """Record requests read as their bytes arrive, and read by a task."""
+    at_once = recorded(folder / "at_once.yaml", requests, answer, **settings)
+    with normal_way():
+        return at_once, recorded(folder / "by_task.yaml", requests, answer, **settings)
 
 
 def _masked(answer: bytes) -> str:
