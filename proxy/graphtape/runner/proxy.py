@@ -316,6 +316,7 @@ class Proxy:
         async with self._connecting:
             if self._gate.client is not None:
                 return
+            from graphtape.server.record.destination import ask  # noqa: PLC0415 - not in replay
             from graphtape.server.upstream.client import UpstreamClient  # noqa: PLC0415 - likewise
 
             if self._upstream.name == "sandbox":
@@ -329,4 +330,5 @@ class Proxy:
                 direct=self._upstream.name == "sandbox",
             )
             self._gate.client = await self._serving.enter_async_context(client)
+            self._gate.forwarding = ask
             self._gate.upstream = self._upstream

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from graphtape.core.errors import RequestError, UpstreamError
+from graphtape.core.errors import RequestError
 from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.link import shown
 from graphtape.core.journal import Entry, Source
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Response
     from graphtape.core.scenario import Fault
-    from graphtape.core.tape.outcome import Cue, Outcome
+    from graphtape.core.tape.outcome import Outcome
     from graphtape.core.tape.question import Question
     from graphtape.server.visit import Gate
 
@@ -97,7 +96,11 @@ async def _serve(visit: Visit) -> Sent:
         case Replay() | Assemble() | Inject():
             return await _play(visit, question, outcome)
         case Forward():
-            return await _ask(visit, outcome, question.cue)
+            if visit.gate.forwarding is None:
+                raise RequestError(
+                    "this session forwards nothing", status=403, code="GraphtapeOffline"
+                )
+            return await visit.gate.forwarding(visit, outcome, question.cue)
         case Break():
             return await _break(visit, outcome.fault)
         case Refuse():
@@ -171,38 +174,6 @@ async def _play(
     return last_byte.sent(response.status)
 
 
-async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
-    """Ask upstream, or whoever else knows; add the user's token where he wants that."""
-    from graphtape.core.signin import (  # noqa: PLC0415 - no replay forwards
-        AnswerHere,
-        AskAuthority,
-        NotSignIn,
-        course,
-    )
-    from graphtape.server.record.forwarding import failed, forward  # noqa: PLC0415 - likewise
-    from graphtape.server.signin.answers import ask_authority  # noqa: PLC0415 - likewise
-
-    gate = visit.gate
-    where = course(visit.request, upstream=gate.upstream, forwards=True, record=gate.record_signin)
-    match where:
-        case NotSignIn():
-            if gate.token is not None:
-                try:
-                    visit.incoming = await gate.token.bearing(visit.incoming)
-                except UpstreamError as exc:
-                    return await failed(visit, exc)
-            return await forward(visit, plan, cue)
-        case AnswerHere():
-            return await _sign_in(visit) or await forward(visit, plan, cue)
-        case AskAuthority(taped=True):
-            visit.incoming.request = replace(visit.request, url=where.url)
-            return await forward(visit, plan, cue)
-        case AskAuthority():
-            return await ask_authority(visit, where)
-        case _:
-            assert_never(where)
-
-
 async def _unrecorded(visit: Visit, question: Question, outcome: Refuse) -> Sent:
     """Answer a sign-in, as recorded elsewhere or by ourselves; anything else is a miss."""
     from graphtape.core.signin import at_authority  # noqa: PLC0415 - as `explain`
@@ -212,21 +183,9 @@ async def _unrecorded(visit: Visit, question: Question, outcome: Refuse) -> Sent
         found = visit.session.play.find(elsewhere)
         if found is not None:
             return await _play(visit, question, found, signs_in_at=elsewhere)
-    return await _sign_in(visit) or await _miss(visit, outcome)
+    from graphtape.server.signin.answers import answer_here  # noqa: PLC0415 - as `explain`
 
-
-async def _sign_in(visit: Visit) -> Sent | None:
-    """Answer as the authority; None where it is asked for nothing that it knows."""
-    if visit.incoming.rest is not None:
-        return None
-    from graphtape.server.signin.answers import answered_here  # noqa: PLC0415 - as `explain`
-
-    answer = answered_here(visit.incoming, visit.gate.signin)
-    if answer is None:
-        return None
-    note = "sign-in: answered by Graphtape"
-    last_byte = await visit.answer(answer, Source.INJECTED, note=note, signs_in=True)
-    return last_byte.sent(answer.status)
+    return await answer_here(visit) or await _miss(visit, outcome)
 
 
 async def _break(visit: Visit, fault: Fault) -> Sent:

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from graphtape.core.errors import RequestError
-from graphtape.core.graph.batch import is_batch
 from graphtape.core.journal import Entry, Source
 from graphtape.core.refresh import Timing
-from graphtape.core.verdict import leaves_open, may_give_links
 from graphtape.server.control import Events
 from graphtape.server.http.delivery import PLAIN, Delivery, Haste
 from graphtape.server.http.errors import own_error
@@ -21,12 +19,13 @@ from graphtape.server.replay.reply import addressed, outgoing_of
 from graphtape.settings import SignIn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aiohttp.web import BaseRequest
 
     from graphtape.core.graph.origin import Upstream
     from graphtape.core.message import Request, Response
+    from graphtape.core.tape.outcome import Cue, Forward
     from graphtape.server.http.request import Incoming
     from graphtape.server.http.response import LastByte, Outgoing, Sent
     from graphtape.server.replay.memory import Decided
@@ -57,6 +56,7 @@ class Gate:
         client: The way there; None where nothing is ever forwarded.
         max_body: Bytes; a larger body is passed on and left off the tape.
         on_entry: Told of each request that is done; None where nobody listens.
+        forwarding: Asks upstream; None where nothing is ever forwarded.
         events: Tells those who listen on the control port.
         record_signin: Whether sign-in at the real authority is recorded.
         signin: What the tokens of the offline authority say.
@@ -74,6 +74,7 @@ class Gate:
     client: UpstreamClient | None
     max_body: int
     on_entry: Callable[[Entry], None] | None
+    forwarding: Callable[[Visit, Forward, Cue | None], Awaitable[Sent]] | None = None
     events: Events = field(default_factory=Events)
     record_signin: bool = False
     signin: SignIn = field(default_factory=SignIn)
@@ -206,8 +207,6 @@ class Visit:
         seen, session = self._seen, self.session
         if seen is None:
             return
-        if answer is not None and not session.witness.expects and not _tells(seen, answer):
-            return
         if answer is None:
             session.verdicts.add(session.witness.broke(self.number, seen))
         else:
@@ -253,11 +252,6 @@ class Visit:
             effects=self.session.clean.text(effects) if effects else "",
         )
         self.gate.note(self.session, entry)
-
-
-def _tells(asked: Request, answer: Response) -> bool:
-    """Tell whether a witness that expects nothing may learn from an answer."""
-    return is_batch(asked) or leaves_open(answer, batch=False) or may_give_links(answer)
 
 
 _STARTED = time.time() - time.perf_counter()

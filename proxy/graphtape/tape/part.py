@@ -88,6 +88,14 @@ class Part:
             Interaction(request=replace(request, body=b""), response=replace(response, body=b""))
         )
 
+    def append_packed(self, place: int, payload: bytes) -> None:
+        """Put an interaction whose bodies are small in a place of its own; as `append`.
+
+        Raises:
+            OSError: It isn't there.
+        """
+        self.write(frame(Kind.INTERACTION, payload, place=place))
+
     def set_variable(self, name: str, value: str) -> None:
         """Keep a variable; of several by one name the last one counts.
 

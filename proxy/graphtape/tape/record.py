@@ -250,6 +250,30 @@ def pack(interaction: Interaction, *, streamed: int | None = None) -> bytes:
     return _encode(stored)
 
 
+def spelled(*texts: str) -> tuple[bytes, ...]:
+    """Write texts as a payload has them."""
+    return tuple(_bytes(texts))
+
+
+def pack_spelled(
+    asked: list[bytes],
+    request_body: bytes,
+    status: int,
+    answered: list[bytes],
+    response_body: bytes,
+) -> bytes:
+    """Make a payload of an interaction whose texts are `spelled` already.
+
+    Args:
+        asked: Method and URL, then name and value of each field.
+        request_body: Decoded.
+        status: Of the answer.
+        answered: Reason, then name and value of each field.
+        response_body: Decoded.
+    """
+    return _encode(_Stored(asked, request_body, status, answered, response_body))
+
+
 def streamed_bytes(payload: bytes) -> int | None:
     """Return how many bytes of an interaction's bodies came before it in chunks, if it says.
 

@@ -20,6 +20,7 @@ from graphtape.tape.part import Part, set_aside
 from graphtape.tape.record import Header
 from graphtape.tape.recovery import UnreadablePartError, recover
 from graphtape.tape.rerecording import keep_volatile
+from graphtape.tape.spelled_fields import SpelledFields
 from graphtape.tape.spool import Spool
 from graphtape.tape.store import open_cassette, part_path, save_cassette, sync_folder
 from graphtape.tape.vcr_format import Cassette
@@ -109,6 +110,8 @@ class Recorder:
         variables: Kept beside the interactions, by name; an existing cassette's too.
         failures: What went wrong besides, a line each; the run isn't a success.
         notes: What is to be known of what was saved, a line each.
+        asked: The header fields of its requests, as the append file has them.
+        answered: Those of its answers.
     """
 
     path: Path
@@ -131,6 +134,13 @@ class Recorder:
     _arrived: int = 0
     _open: list[int] = field(default_factory=list)
     _kept: list[int] = field(default_factory=list)
+    asked: SpelledFields = field(init=False)
+    answered: SpelledFields = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Remember no fields yet."""
+        self.asked = SpelledFields(self.redactor, answers=False)
+        self.answered = SpelledFields(self.redactor, answers=True)
 
     def __enter__(self) -> Self:
         """Begin the append file. Where it can't be written the run goes on, and fails at its end.
@@ -236,6 +246,30 @@ class Recorder:
         self._masked.add(place, clean.request, masked)
         if self.fsync:
             await asyncio.to_thread(self._sync)
+        return ""
+
+    @property
+    def takes_packed(self) -> bool:
+        """Whether `keep_packed` can be used: nobody else has a say in what is kept, or how."""
+        return self._part is not None and not self.fsync and self.hooks == Hooks()
+
+    def keep_packed(self, place: int, payload: bytes, method: str, url: str) -> str:
+        """Put an interaction in its place that is cleaned of secrets and packed; as `keep`.
+
+        Args:
+            place: As `begin` gave it.
+            payload: As `record.pack_spelled` makes it.
+            method: Of its request.
+            url: Likewise.
+        """
+        self._close(place)
+        if self._part is None:
+            return self.lose(method, url, "the append file can't be written")
+        try:
+            self._part.append_packed(place, payload)
+        except OSError as exc:
+            return self.lose(method, url, f"{self._part.path} can't be written ({exc.strerror})")
+        bisect.insort(self._kept, place)
         return ""
 
     async def _cleaned(self, raw: Interaction) -> tuple[Interaction | None, tuple[str, ...]]:

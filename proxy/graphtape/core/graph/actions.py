@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from graphtape.core.graph.origin import GRAPH_ROOTS
@@ -46,6 +47,7 @@ def local_name(segment: str) -> str:
     return segment.removeprefix("microsoft.graph.")
 
 
+@lru_cache(maxsize=1024)
 def last_segment(url: str) -> str:
     """Return the action, function or key a URL ends in, decoded, without namespace or arguments."""
     segment = unquote(path_of(url).rstrip("/").rpartition("/")[2])

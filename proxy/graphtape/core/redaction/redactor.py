@@ -149,6 +149,43 @@ class Redactor:
         self.unopened = sweep.unopened
         return redacted
 
+    def field(self, name: str, value: str, *, answer: bool) -> tuple[str, tuple[Change, ...]]:
+        """Redact one header field, for who puts a message together himself.
+
+        Returns:
+            The value, and what was changed in it: for `count`, each time it is used.
+        """
+        if self._unmarked and is_mark(name, value):
+            return value, ()
+        sweep = self._sweep(answer=answer)
+        return self._header(sweep, name, value), tuple(sweep.changes)
+
+    def location(self, url: str) -> tuple[str, tuple[Change, ...]]:
+        """Redact the URL of a request; as `field`."""
+        known = self._urls.get(url)
+        return known if known is not None else self._located(url)
+
+    def _located(self, url: str) -> tuple[str, tuple[Change, ...]]:
+        sweep = self._sweep(answer=False)
+        return self._url(sweep, url), tuple(sweep.changes)
+
+    def content(
+        self, body: bytes, content_type: str, *, answer: bool, action: str = ""
+    ) -> tuple[bytes, Sequence[Change]]:
+        """Redact the body of a message; as `field`.
+
+        Args:
+            body: Decoded.
+            content_type: Of its header, or empty.
+            answer: Whether the message is an answer.
+            action: The last segment of what was asked, lower case.
+        """
+        sweep = self._sweep(answer=answer)
+        sweep.action = action
+        clean = self._body(sweep, body, content_type)
+        self.unopened = sweep.unopened
+        return clean, sweep.changes
+
     def opaque(self, begins: bytes, headers: Headers, *, answer: bool) -> OpaqueBody | None:
         """Take a body in pieces, where it is no text.
 

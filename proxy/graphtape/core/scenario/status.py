@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -68,7 +69,7 @@ class StatusRule:
         if not 200 <= response.status < 300 or not response.body:  # noqa: PLR2004 - 2xx
             return response
         segments = _segments(to.url)
-        batch = segments[-1:] == ["$batch"]
+        batch = segments[-1:] == ("$batch",)
         if not batch and not _may_answer_status(segments):
             return response
         try:
@@ -85,7 +86,9 @@ class StatusRule:
         edits = [(s.start, s.end, replacement) for s in wanted]
         return replace(response, body=json_text.splice(response.body, edits))
 
-    def _wanted(self, segments: list[str], scalars: list[Scalar], *, depth: int) -> list[Scalar]:
+    def _wanted(
+        self, segments: tuple[str, ...], scalars: list[Scalar], *, depth: int
+    ) -> list[Scalar]:
         """Pick the statuses; `depth` is how many path steps lead to the answer's own root."""
         last = local_name(segments[-1]).partition("(")[0]
         strings = (s for s in scalars if s.string)
@@ -138,7 +141,7 @@ def _part_urls(batch: bytes) -> dict[str, str]:
     return {ids[number]: url for number, url in urls.items() if number in ids}
 
 
-def _may_answer_status(segments: list[str]) -> bool:
+def _may_answer_status(segments: tuple[str, ...]) -> bool:
     """Tell whether an answer may hold a chromeOSOnboardingStatus, by its request's path."""
     return any(
         segment == "deviceManagement" or segment.partition("(")[0] == _SETTINGS
@@ -146,5 +149,6 @@ def _may_answer_status(segments: list[str]) -> bool:
     )
 
 
-def _segments(url: str) -> list[str]:
-    return [unquote(segment) for segment in urlsplit(url).path.split("/") if segment]
+@lru_cache(maxsize=1024)
+def _segments(url: str) -> tuple[str, ...]:
+    return tuple(unquote(segment) for segment in urlsplit(url).path.split("/") if segment)

@@ -9,6 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,12 @@ class Sent(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         """Write nothing: the body is out."""
         del data
+
+
+@lru_cache(maxsize=64)
+def sent_of(status: int, *, keep_alive: bool) -> Sent:
+    """Return what the handler hands to aiohttp; it holds nothing of one answer."""
+    return Sent(status, keep_alive=keep_alive)
 
 
 def break_off(http: BaseRequest) -> Sent:
@@ -128,7 +135,7 @@ class LastByte:
 
     def sent(self, status: int) -> Sent:
         """Return what the handler hands to aiohttp."""
-        return Sent(status, keep_alive=self.keep_alive and not self.gone)
+        return sent_of(status, keep_alive=self.keep_alive and not self.gone)
 
 
 def bodyless(method: str, status: int) -> bool:

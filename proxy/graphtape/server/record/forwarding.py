@@ -6,26 +6,31 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aiohttp import HttpVersion11
-
 from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError, UpstreamError
+from graphtape.core.graph.batch import is_batch
 from graphtape.core.graph.origin import off_graph_origin
 from graphtape.core.journal import Source
 from graphtape.core.message import Headers, Request, Response
 from graphtape.server.http.delivery import PLAIN, Delivery
-from graphtape.server.http.response import LastByte, Outgoing, Sent, bodyless, break_off, head_of
+from graphtape.server.http.response import Outgoing, Sent, break_off, sent_of
 from graphtape.server.record.batch_staging import Staging
 from graphtape.server.record.relay import Relay
 from graphtape.server.record.tee import Tee, Untaped, too_large
 from graphtape.server.record.unpacking import unpacked
+from graphtape.server.record.whole import (
+    keep_whole,
+    may_be_whole,
+    names_upstream,
+    taped_request,
+    written,
+)
+from graphtape.server.record.whole_answer import WholeAnswer
 from graphtape.server.upstream.answer import passed_on
 from graphtape.tape.spool import Spooled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    from aiohttp.web import BaseRequest
 
     from graphtape.core.tape.outcome import Cue, Forward
     from graphtape.server.record.relay import Relayed
@@ -67,7 +72,8 @@ async def forward(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
         return visit.session.play.bend(bent, to=asked, cue=cue)
 
     place = recorder.begin()
-    passage = Passage(visit, client, recorder, place, bend, delivery)
+    bends = bool(plan.bend or staging or (cue and cue.rules))
+    passage = Passage(visit, client, recorder, place, bend, delivery, bends=bends)
     try:
         return await passage.pass_on()
     except UpstreamError as exc:
@@ -104,16 +110,18 @@ class _Passed:
     """An answer that has gone out, as far as the client took it.
 
     Attributes:
+        sent: For aiohttp.
         index: Of its interaction, if it is on the tape.
         note: Why it isn't; empty where it is.
         whole: Whether the client was there to its end.
+        seen: What the client saw of it; None where the witness has nothing to learn from it.
     """
 
-    outgoing: Outgoing
+    sent: Sent
     index: int
     note: str
     whole: bool
-    last_byte: LastByte
+    seen: Response | None
 
 
 class Passage:
@@ -131,12 +139,26 @@ class Passage:
         place: int,
         bend: Callable[[Response], Response],
         delivery: Delivery,
+        *,
+        bends: bool,
     ) -> None:
+        """Begin with nothing sent.
+
+        Args:
+            visit: The request.
+            client: The way up.
+            recorder: Puts both on the tape.
+            place: The interaction's.
+            bend: What scenarios and rules make of the answer.
+            delivery: How it goes out.
+            bends: Whether `bend` may change anything.
+        """
         self._visit = visit
         self._client = client
         self._recorder = recorder
         self._place = place
         self._bend = bend
+        self._bends = bends
         self._delivery = delivery
         self._spool: Spool | None = None
         self._tee: Tee | None = None
@@ -157,42 +179,71 @@ class Passage:
             passed = await self._passed(found)
         return self._told(passed)
 
-    async def give(self, found: UpstreamAnswer) -> Sent:
-        """Do the same with what upstream has been asked already."""
-        return self._told(await self._passed(found))
-
     async def _passed(self, found: UpstreamAnswer) -> _Passed:
+        passed = await self._passed_whole(found)
+        if passed is not None:
+            return passed
         relayed = await self._relay().ready(found)
         index = self._recorder.index(self._place)
         outgoing = relayed.outgoing
         marks = (("Graphtape-Result", Source.RECORDED.value), ("Graphtape-Interaction", str(index)))
         outgoing.headers = Headers((*outgoing.headers.pairs, *marks))
-        if isinstance(outgoing.body, bytes) and self._delivery is PLAIN:
-            last_byte = _held(self._visit.http, outgoing, outgoing.body)
+        async with self._visit.responding(outgoing, self._delivery) as last_byte:
             note = await self._remember(relayed)
             whole = await last_byte()
-        else:
-            async with self._visit.responding(outgoing, self._delivery) as last_byte:
-                note = await self._remember(relayed)
-                whole = await last_byte()
-        return _Passed(outgoing=outgoing, index=index, note=note, whole=whole, last_byte=last_byte)
+        sent = last_byte.sent(outgoing.status)
+        return _Passed(sent=sent, index=index, note=note, whole=whole, seen=_sent(outgoing))
+
+    async def _passed_whole(self, found: UpstreamAnswer) -> _Passed | None:
+        """Pass an answer on that is small and here as a whole; None where it takes more."""
+        visit = self._visit
+        if self._delivery is not PLAIN or not may_be_whole(visit, self._recorder):
+            return None
+        answer = WholeAnswer.of(found, visit.request.method)
+        if answer is None or len(answer.body) > visit.gate.max_body:
+            return None
+        if names_upstream(answer.body, visit.gate.upstream):
+            return None
+        if self._bends or visit.session.play.rules:  # which may have been set meanwhile
+            recorded = answer.response()
+            if self._bend(recorded) is not recorded:
+                return None
+        asked = taped_request(visit.request, _fields_for_tape(visit.request), self._recorder)
+        if asked is None:
+            return None
+        links = answer.links()
+        if links:
+            visit.session.named.update(link.origin for link in links if link.origin is not None)
+            answer.point(links, visit.incoming.base)
+        index = self._recorder.index(self._place)
+        note = keep_whole(self._place, asked, answer, self._recorder)
+        whole = await written(visit.http, answer.written(index))
+        learns = answer.telling or visit.session.witness.expects or is_batch(visit.request)
+        return _Passed(
+            sent=sent_of(answer.status, keep_alive=whole),
+            index=index,
+            note=note,
+            whole=whole,
+            seen=answer.seen() if learns else None,
+        )
 
     def _told(self, passed: _Passed) -> Sent:
         """Tell witness and journal of an answer that has gone out."""
-        visit, outgoing, note = self._visit, passed.outgoing, passed.note
+        visit, note = self._visit, passed.note
         kept = not note
-        visit.witnessed(_sent(outgoing) if passed.whole else None)
+        if passed.seen is not None or not passed.whole:
+            visit.witnessed(passed.seen if passed.whole else None)
         if not passed.whole and self._delivery.fault is None:
             note = note or LEFT
         why = self._delivery.why
         visit.journal(
-            outgoing.status,
+            passed.sent.status,
             Source.RECORDED if kept else Source.PASSED,
             index=passed.index if kept else None,
             note=f"{note}; {why}" if note and why else note or why,
             effects=why,
         )
-        return passed.last_byte.sent(outgoing.status)
+        return passed.sent
 
     def _relay(self) -> Relay:
         visit = self._visit
@@ -271,24 +322,13 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield chunk
 
 
-def _held(http: BaseRequest, outgoing: Outgoing, body: bytes) -> LastByte:
-    """Hold an answer back that is here as a whole: head and body go out in one write."""
-    last = LastByte(http)
-    empty = bodyless(http.method, outgoing.status)
-    chunks = http.version >= HttpVersion11
-    head = head_of(outgoing, empty=empty, keep_alive=last.keep_alive, chunks=chunks)
-    last.hold(head if empty else head + body)
-    return last
-
-
 def _for_tape(request: Request) -> Request:
     """Leave out what concerns the connection to the proxy alone."""
-    return Request(
-        method=request.method,
-        url=request.url,
-        headers=passed_on(request.headers, without=_OF_PROXY),
-        body=request.body,
-    )
+    return replace(request, headers=_fields_for_tape(request))
+
+
+def _fields_for_tape(request: Request) -> Headers:
+    return passed_on(request.headers, without=_OF_PROXY)
 
 
 _OF_PROXY = frozenset({"host", "expect"})

@@ -22,16 +22,23 @@ if TYPE_CHECKING:
     from graphtape.core.signin import AskAuthority
     from graphtape.server.http.request import Incoming
     from graphtape.server.visit import Visit
-    from graphtape.settings import SignIn
 
 log = logging.getLogger("graphtape")
 
 
-def answered_here(incoming: Incoming, signin: SignIn) -> Response | None:
-    """Answer a sign-in, whose body has been read whole, as the offline authority; None for none."""
-    said = {name: value for name, value in asdict(signin).items() if value is not None}
+async def answer_here(visit: Visit) -> Sent | None:
+    """Answer a sign-in as the offline authority; None for what is none that it knows."""
+    incoming = visit.incoming
+    if incoming.rest is not None:
+        return None
+    said = {name: value for name, value in asdict(visit.gate.signin).items() if value is not None}
     terms = replace(TERMS, **said)
-    return sign_in(incoming.request, base=incoming.base, now=time.time(), terms=terms)
+    answer = sign_in(incoming.request, base=incoming.base, now=time.time(), terms=terms)
+    if answer is None:
+        return None
+    note = "sign-in: answered by Graphtape"
+    last_byte = await visit.answer(answer, Source.INJECTED, note=note, signs_in=True)
+    return last_byte.sent(answer.status)
 
 
 async def ask_authority(visit: Visit, course: AskAuthority) -> Sent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,7 @@ from graphtape.core.message import HOP_BY_HOP, Headers, end_to_end
 from graphtape.server.upstream.fault import translated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Sequence
 
     from aiohttp import ClientResponse, StreamReader
     from aiohttp.client_proto import ResponseHandler
@@ -32,63 +32,60 @@ _NAMES_NOTHING = frozenset({"keep-alive", "close"})
 _NONE: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
 class UpstreamAnswer:
     """An answer whose head has arrived.
 
     Attributes:
         status: 200 to 599.
         reason: As received.
-        headers: End-to-end only.
-        length: Content-Length as received.
+        raw_headers: As received.
         chunks: The body as received, still coded.
         body: The same at once, where it is already here; either is read, not both.
     """
 
-    status: int
-    reason: str
-    headers: Headers
-    length: int | None
-    chunks: AsyncIterator[bytes]
-    body: bytes | None = None
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        raw_headers: Sequence[tuple[bytes, bytes]],
+        *,
+        origin: str,
+        chunks: AsyncIterator[bytes],
+        body: bytes | None = None,
+    ) -> None:
+        """Take a head, and what follows it; `origin` is whose it is.
 
+        Raises:
+            UpstreamError: It is no final one.
+        """
+        if status < HTTPStatus.OK:
+            # Upgrade ends at the proxy: nobody has asked for another protocol.
+            raise UpstreamError(
+                f"upstream {origin} answered {status}, which is no final answer; is "
+                "it an HTTP server that speaks like Graph?",
+                status=502,
+                code="GraphtapeUpstreamGarbled",
+            )
+        self.status = status
+        self.reason = reason
+        self.raw_headers = raw_headers
+        self.chunks = chunks
+        self.body = body
 
-def answer_of(
-    status: int,
-    reason: str,
-    raw_headers: Iterable[tuple[bytes, bytes]],
-    *,
-    origin: str,
-    chunks: AsyncIterator[bytes],
-    body: bytes | None = None,
-) -> UpstreamAnswer:
-    """Make an answer of what a head says.
+    @cached_property
+    def headers(self) -> Headers:
+        """Its fields, end-to-end only."""
+        pairs = [
+            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+            for name, value in self.raw_headers
+        ]
+        return passed_on(Headers(tuple(pairs)))
 
-    Raises:
-        UpstreamError: It is no final one.
-    """
-    pairs = [
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-        for name, value in raw_headers
-    ]
-    headers = passed_on(Headers(tuple(pairs)))
-    length = headers.get("Content-Length")
-    if status < HTTPStatus.OK:
-        # Upgrade ends at the proxy: nobody has asked for another protocol.
-        raise UpstreamError(
-            f"upstream {origin} answered {status}, which is no final answer; is "
-            "it an HTTP server that speaks like Graph?",
-            status=502,
-            code="GraphtapeUpstreamGarbled",
-        )
-    return UpstreamAnswer(
-        status=status,
-        reason=reason,
-        headers=headers,
-        length=int(length) if length is not None and length.isdigit() else None,
-        chunks=chunks,
-        body=body,
-    )
+    @property
+    def length(self) -> int | None:
+        """Content-Length as received."""
+        length = self.headers.get("Content-Length")
+        return int(length) if length is not None and length.isdigit() else None
 
 
 def passed_on(headers: Headers, *, without: frozenset[str] = _NONE) -> Headers:

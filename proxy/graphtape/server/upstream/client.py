@@ -23,7 +23,6 @@ from graphtape.server.http.connection import MAX_LINE
 from graphtape.server.upstream.answer import (
     OWN_OF_REQUEST,
     UpstreamAnswer,
-    answer_of,
     chunks_of,
     passed_on,
 )
@@ -228,7 +227,7 @@ class UpstreamClient:
                     and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
                 ):
                     raise proxy_error(target, f"{response.status} {response.reason}")
-                yield answer_of(
+                yield UpstreamAnswer(
                     response.status,
                     response.reason or "",
                     response.raw_headers,

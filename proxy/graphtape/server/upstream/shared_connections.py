@@ -19,7 +19,6 @@ from yarl import URL
 
 from graphtape.server.upstream.answer import (
     UpstreamAnswer,
-    answer_of,
     next_chunk,
     once,
 )
@@ -111,7 +110,7 @@ class Reply:
             UpstreamError: It is no final one.
         """
         message = self.message
-        return answer_of(
+        return UpstreamAnswer(
             message.code,
             message.reason,
             message.raw_headers,
