@@ -12,7 +12,7 @@ from graphtape import files
 from graphtape.core.decoded import convert
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.link import shown
-from graphtape.core.graph.origin import upstream_named
+from graphtape.core.graph.origin import Upstream, upstream_named
 from graphtape.core.graph.path_template import PathTemplate
 from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy
@@ -26,7 +26,6 @@ from graphtape.core.verdict import Kind  # noqa: TC001 - msgspec reads the annot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.graph.origin import Upstream
     from graphtape.core.scenario import Scenario
 
 MIB = 1024 * 1024

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import GraphtapeError
-from graphtape.core.journal import Source
+from graphtape.core.journal import Entry, Source
 from graphtape.core.report import as_text
 from graphtape.core.report.wording import count, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from graphtape.core.journal import Entry
     from graphtape.core.report import Report
 
 _MOST_IN_FULL = 3

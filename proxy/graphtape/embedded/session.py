@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from graphtape.core.errors import UsageError
 from graphtape.core.report import as_text
-from graphtape.embedded.direction import scenarios_of, statuses_of
-from graphtape.embedded.failure import failure
+from graphtape.embedded.direction import OneScenario, scenarios_of, statuses_of
+from graphtape.embedded.failure import SessionError, failure
 from graphtape.server.session.outcome import report_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from graphtape.core.journal import Entry
     from graphtape.core.report import Report
-    from graphtape.embedded.direction import OneScenario
-    from graphtape.embedded.failure import SessionError
     from graphtape.server.session.live_session import LiveSession
     from graphtape.settings import Settings
 

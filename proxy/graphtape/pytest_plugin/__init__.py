@@ -5,7 +5,7 @@ It is imported in every test run: what is heavy is imported when the first test 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -13,7 +13,6 @@ from graphtape.pytest_plugin.marker import MODES, Asked, MarkerError, cassettes_
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from typing import Protocol
 
     from graphtape.embedded.session import ProxySession
     from graphtape.pytest_plugin.house import House

@@ -13,14 +13,13 @@ import pytest
 from graphtape.core.errors import GraphtapeError
 from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.direction import scenarios_of, statuses_of
-from graphtape.embedded.failure import MissError
+from graphtape.embedded.failure import MissError, SessionError
 from graphtape.embedded.server import Server
 from graphtape.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from graphtape.embedded.failure import SessionError
     from graphtape.embedded.session import ProxySession
     from graphtape.pytest_plugin.marker import Asked
 

@@ -23,12 +23,12 @@ from graphtape.server.http.ports import Addresses, listen, serve, serve_once_ask
 from graphtape.server.pipeline import handle
 from graphtape.server.replay.responder import Responder
 from graphtape.server.session.opening import Opener
-from graphtape.server.session.outcome import report_of
+from graphtape.server.session.outcome import Outcome, report_of
 from graphtape.server.session.sessions import DEFAULT_ID, Sessions
 from graphtape.server.tls.secured import secure
 from graphtape.server.upstream.reach import Reach
-from graphtape.server.visit import Gate, witness_clock
-from graphtape.settings import Address
+from graphtape.server.visit import Gate, Visit, witness_clock
+from graphtape.settings import Address, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from graphtape.core.journal import Entry
     from graphtape.core.report import Report, Usage
     from graphtape.server.session.live_session import LiveSession
-    from graphtape.server.session.outcome import Outcome
-    from graphtape.server.visit import Visit
-    from graphtape.settings import Settings
 
 log = logging.getLogger("graphtape")
 

@@ -15,14 +15,13 @@ from graphtape.tape.har import cloud_of
 from graphtape.tape.lock import locked
 from graphtape.tape.store import cassette_bytes, open_cassette, save_cassette
 from graphtape.tape.survey import NOWHERE, metadata_text, survey, variables_text
-from graphtape.tape.vcr_format import Metadata
+from graphtape.tape.vcr_format import Cassette, Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from graphtape.core.redaction import Policy
-    from graphtape.tape.vcr_format import Cassette
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,11 @@ import json
 import re
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote, urlencode
 
 from graphtape.core.errors import UsageError
-from graphtape.core.message import is_json, media_type
-
-if TYPE_CHECKING:
-    from graphtape.core.message import Headers
+from graphtape.core.message import Headers, is_json, media_type
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Pairs: TypeAlias = tuple[tuple[str, str], ...]

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from graphtape.core.matching.shape import NULL, shapes_of
+from graphtape.core.matching.shape import NULL, Field, Shape, shapes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from graphtape.core.matching.operation import Operation
-    from graphtape.core.matching.shape import Field, Shape
     from graphtape.core.message import Interaction
 
 _MOST_MEMBERS = 24

@@ -14,16 +14,19 @@ from urllib.parse import unquote
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.actions import SAFE_METHODS, last_segment, local_name, only_reads
 from graphtape.core.graph.origin import GRAPH_HOSTS
-from graphtape.core.graph.path_template import below_version
-from graphtape.core.matching.body import canonical_body, ignored_paths, json_of, pairs_of
-from graphtape.core.message import Headers, media_type
+from graphtape.core.graph.path_template import PathTemplate, below_version
+from graphtape.core.matching.body import (
+    Json,
+    Pairs,
+    canonical_body,
+    ignored_paths,
+    json_of,
+    pairs_of,
+)
+from graphtape.core.message import Headers, Interaction, Request, media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from graphtape.core.graph.path_template import PathTemplate
-    from graphtape.core.matching.body import Json, Pairs
-    from graphtape.core.message import Interaction, Request
 
 
 GRAPH_PLACE = "Graph"

@@ -6,15 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from graphtape.core.matching.body import json_of
+from graphtape.core.matching.body import Json, json_of
 from graphtape.core.matching.operation import Operation
-from graphtape.core.message import Headers, media_type
+from graphtape.core.message import Headers, Interaction, media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from graphtape.core.matching.body import Json
-    from graphtape.core.message import Interaction
 
 NULL = "null"
 _TYPES: dict[type, str] = {

@@ -6,23 +6,15 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from graphtape.core.journal import Source
+from graphtape.core.journal import Entry, Journal, Source
 from graphtape.core.matching.mismatch import spelled_out
-from graphtape.core.report.report import (
-    Aged,
-    Incident,
-    Injected,
-    Report,
-    Taping,
-)
+from graphtape.core.report.report import Aged, CassetteFacts, Incident, Injected, Report, Taping
 from graphtape.core.report.usage import LONGEST_URL, Usage
 from graphtape.core.report.wording import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from graphtape.core.journal import Entry, Journal
-    from graphtape.core.report.report import CassetteFacts
     from graphtape.core.tape.session import Session
     from graphtape.core.verdict import Kind, Tally
 

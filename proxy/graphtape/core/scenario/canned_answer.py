@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from graphtape.core.graph.actions import CALLER_ID, METADATA_CONTENT_TYPE, error_response
 from graphtape.core.graph.delta import fresh_delta
-from graphtape.core.message import Headers, Response
-from graphtape.core.scenario.graph_error import ERRORS, GraphError, challenge, said
+from graphtape.core.message import Headers, Request, Response
+from graphtape.core.scenario.graph_error import ERRORS, GraphError, Stamp, challenge, said
 from graphtape.core.scenario.when import Ask
 
 if TYPE_CHECKING:
     from graphtape.core.matching.body import Json
-    from graphtape.core.message import Request
-    from graphtape.core.scenario.graph_error import Stamp
 
 
 _UNAUTHORIZED = 401

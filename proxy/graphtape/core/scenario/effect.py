@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.json_text import NotJsonError
-from graphtape.core.scenario.canned_answer import changed, reason_of
-from graphtape.core.scenario.json_path import AppendValue, RemoveValue, SetValue
+from graphtape.core.scenario.canned_answer import CannedAnswer, changed, reason_of
+from graphtape.core.scenario.json_path import AppendValue, Edit, RemoveValue, SetValue
 
 if TYPE_CHECKING:
     from graphtape.core.message import Response
-    from graphtape.core.scenario.canned_answer import CannedAnswer
     from graphtape.core.scenario.duration import Delay
-    from graphtape.core.scenario.json_path import Edit
 
 
 class ConnectionFault(enum.StrEnum):

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.json_text import NotJsonError, quote, splice
-from graphtape.core.scenario.json_tree import tree, value_of
+from graphtape.core.scenario.json_tree import Node, tree, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from graphtape.core.matching.body import Json
-    from graphtape.core.scenario.json_tree import Node
 
 _STEP = re.compile(
     r"""(?P<deep>\.\.(?=[^.]))?

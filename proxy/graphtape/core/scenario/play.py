@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 from graphtape.core.matching.key import writes
 from graphtape.core.scenario.budget import Account
 from graphtape.core.scenario.calls import Always, misses
-from graphtape.core.scenario.canned_answer import throttled, written
-from graphtape.core.scenario.duration import NO_WAIT, draw
-from graphtape.core.scenario.effect import Breakage, Change, Injection, names_of
+from graphtape.core.scenario.canned_answer import CannedAnswer, throttled, written
+from graphtape.core.scenario.duration import NO_WAIT, Wait, draw
+from graphtape.core.scenario.effect import (
+    Breakage,
+    Change,
+    ConnectionFault,
+    Injection,
+    WireFault,
+    names_of,
+)
 from graphtape.core.scenario.random_stream import RandomStream
 from graphtape.core.scenario.when import Ask
 
@@ -18,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario.canned_answer import CannedAnswer
-    from graphtape.core.scenario.duration import Wait
-    from graphtape.core.scenario.effect import ConnectionFault, WireFault
     from graphtape.core.scenario.graph_error import Stamp
     from graphtape.core.scenario.rule import Rule, Scenario
 

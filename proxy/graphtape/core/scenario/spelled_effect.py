@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 from msgspec import UNSET, Meta, Struct, field
 
 from graphtape.core.graph.actions import METADATA_CONTENT_TYPE
-from graphtape.core.scenario.canned_answer import ErrorAnswer, PlainAnswer, RetryAfter
+from graphtape.core.scenario.canned_answer import CannedAnswer, ErrorAnswer, PlainAnswer, RetryAfter
 from graphtape.core.scenario.duration import (
     SPELLING,
+    Delay,
     Fixed,
     LogNormal,
     PerByte,
@@ -21,21 +22,18 @@ from graphtape.core.scenario.effect import (
     Breakage,
     Change,
     ConnectionFault,
+    Effect,
     Injection,
     WireFault,
 )
 from graphtape.core.scenario.graph_error import ERRORS, GraphError
-from graphtape.core.scenario.json_path import AppendValue, JsonPath, RemoveValue, SetValue
+from graphtape.core.scenario.json_path import AppendValue, Edit, JsonPath, RemoveValue, SetValue
 from graphtape.core.scenario.key_fault import KeyFault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.matching.body import Json
-    from graphtape.core.scenario.canned_answer import CannedAnswer
-    from graphtape.core.scenario.duration import Delay
-    from graphtape.core.scenario.effect import Effect
-    from graphtape.core.scenario.json_path import Edit
 
 Duration = (
     Annotated[str, Meta(extra_json_schema={"pattern": SPELLING}, examples=["200ms", "1.5s"])]

@@ -9,13 +9,12 @@ from urllib.parse import urlsplit
 
 from graphtape.core.graph.actions import last_segment, local_name
 from graphtape.core.graph.path_template import PathTemplate, below_version
-from graphtape.core.matching.body import pairs_of, unplus
+from graphtape.core.matching.body import Json, pairs_of, unplus
 from graphtape.core.scenario.json_path import JsonPath
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from graphtape.core.matching.body import Json
     from graphtape.core.message import Headers, Request
 
 _KEY_IN_PARENTHESES = re.compile(r"([^()]+)\((?:'([^']*)'|([^()'=,]+))\)")

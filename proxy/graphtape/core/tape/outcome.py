@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.matching.masked import IN_ORDER
-from graphtape.core.tape.position import aside
+from graphtape.core.tape.position import Hit, Miss, Player, aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from graphtape.core.graph.batch import Part
     from graphtape.core.message import Request, Response
     from graphtape.core.scenario import Answer, Bend, Fault, Parts, Play, StatusRule
-    from graphtape.core.tape.position import Hit, Miss, Player
     from graphtape.core.tape.recording import Recording
     from graphtape.core.tape.stretch import How
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.tape.outcome import Assemble, Forward, Refuse, Replay
-from graphtape.core.tape.position import NOT_RECORDED
+from graphtape.core.tape.outcome import Assemble, Cue, Deck, Forward, Found, Refuse, Replay
+from graphtape.core.tape.position import NOT_RECORDED, Miss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from graphtape.core.graph.batch import Part
     from graphtape.core.message import Request
     from graphtape.core.scenario import Bend, Fit, Parts
-    from graphtape.core.tape.outcome import Cue, Deck, Found
-    from graphtape.core.tape.position import Miss
     from graphtape.core.tape.stretch import How, Stretch
 
 _SHORT = 8

@@ -7,20 +7,17 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
-from graphtape.core.graph.batch import recorded_parts
+from graphtape.core.graph.batch import Part, recorded_parts
 from graphtape.core.graph.origin import off_graph_origin
 from graphtape.core.matching.echo import echoed
-from graphtape.core.matching.key import Aspect, key_of, writes
+from graphtape.core.matching.key import Aspect, Key, MatchOptions, key_of, writes
 from graphtape.core.matching.masked import key_digest, keys_of
-from graphtape.core.message import Interaction
+from graphtape.core.message import Interaction, Request, Response
 from graphtape.core.tape.index import BatchedKey, Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from graphtape.core.graph.batch import Part
-    from graphtape.core.matching.key import Key, MatchOptions
-    from graphtape.core.message import Request, Response
     from graphtape.core.redaction import Redactor
     from graphtape.core.tape.position import Hit
 

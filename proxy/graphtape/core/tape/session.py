@@ -12,26 +12,27 @@ from graphtape.core.scenario import PASS, Answer, Fault, Parts, Pass, Play
 from graphtape.core.tape.outcome import (
     Assemble,
     Break,
+    Cue,
     Deck,
     FailedDependency,
     Forward,
+    Found,
     Inject,
     Mode,
+    Outcome,
     Refuse,
     Replay,
 )
 from graphtape.core.tape.position import Miss, Order, Player
 from graphtape.core.tape.question import Batch, Question, Sought
-from graphtape.core.tape.stretch import How
+from graphtape.core.tape.stretch import How, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from graphtape.core.message import Request, Response
     from graphtape.core.scenario import Bend, Decision, Fit, StatusRule
-    from graphtape.core.tape.outcome import Cue, Found, Outcome
     from graphtape.core.tape.recording import Recording
-    from graphtape.core.tape.stretch import Stretch
 
 
 @dataclass(slots=True)

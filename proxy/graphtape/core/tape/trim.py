@@ -7,12 +7,11 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from graphtape.core.matching.body import json_of
+from graphtape.core.matching.body import Json, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from graphtape.core.matching.body import Json
     from graphtape.core.matching.key import Key
     from graphtape.core.message import Headers, Interaction, Response
     from graphtape.core.tape.index import Index

@@ -7,14 +7,13 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from graphtape.core.matching.key import writes
+from graphtape.core.matching.key import MatchOptions, writes
 from graphtape.core.refresh import parsed_date
 from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphtape.core.matching.key import MatchOptions
     from graphtape.core.message import Response
     from graphtape.core.verdict.call import Call
 

@@ -9,20 +9,17 @@ from urllib.parse import unquote
 from graphtape.core.graph.actions import is_sign_in, path_of
 from graphtape.core.graph.batch import answers_of
 from graphtape.core.graph.origin import off_graph_origin
-from graphtape.core.matching.key import DEFAULT
-from graphtape.core.message import is_preflight
+from graphtape.core.matching.key import DEFAULT, MatchOptions
+from graphtape.core.message import Request, Response, is_preflight
 from graphtape.core.verdict.call import About, Call
 from graphtape.core.verdict.page_links import PageLinks
 from graphtape.core.verdict.released import released
 from graphtape.core.verdict.repeats import Repeats
-from graphtape.core.verdict.verdict import Kind
+from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from graphtape.core.matching.key import MatchOptions
-    from graphtape.core.message import Request, Response
-    from graphtape.core.verdict.verdict import Verdict
 
 _VERSIONS = frozenset({"v1.0", "beta", "v2"})
 _SCHEMES = frozenset({"bearer", "pop"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, ValuesView
+from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -18,8 +18,6 @@ from graphtape.tape.cache.packing import pack_key, unpack_interaction, unpack_ke
 from graphtape.tape.vcr_format import Metadata  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from graphtape.core.matching.key import Key, MatchOptions
     from graphtape.core.redaction import Redactor
 

@@ -18,7 +18,7 @@ from graphtape.core.tape.recording import Recording
 from graphtape.tape.cache.compiler import Compiler, salt_digest
 from graphtape.tape.cache.folder import FORMAT, Folder
 from graphtape.tape.store import cassette_bytes, is_large, open_cassette
-from graphtape.tape.vcr_format import load, stream
+from graphtape.tape.vcr_format import Cassette, Metadata, load, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.redaction import Policy
     from graphtape.tape.cache.compiled import Compiled
-    from graphtape.tape.vcr_format import Cassette, Metadata
 
 _READING = 4
 _PARTS = 5
