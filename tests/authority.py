@@ -15,7 +15,8 @@ from aiohttp import web
 
 from graphtape.core.graph.origin import split_session
 from graphtape.core.message import Headers, Request
-from graphtape.core.signin import TERMS, Terms, sign_in
+from graphtape.core.signin.authority import sign_in
+from graphtape.core.signin.terms import TERMS, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from graphtape.core.errors import GraphtapeError, UsageError
-from graphtape.core.report import as_markdown
+from graphtape.core.report.markdown import as_markdown
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.reporting import (
     STEP_SUMMARY_LIMIT,

@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from graphtape.core.journal import Source
-from graphtape.core.report import as_markdown
+from graphtape.core.report.markdown import as_markdown
 from told import eventful, fine, journal, miss, session, tape, tell, used
 
 if TYPE_CHECKING:

@@ -17,16 +17,16 @@ from graphtape.core.graph.path_template import PathTemplate
 from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
-from graphtape.core.scenario import StatusRule
 from graphtape.core.scenario.key_fault import SpellingError
+from graphtape.core.scenario.status import StatusRule
 from graphtape.core.tape.outcome import Mode
 from graphtape.core.tape.position import Order
-from graphtape.core.verdict import Kind  # noqa: TC001 - msgspec reads the annotations
+from graphtape.core.verdict.verdict import Kind  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.scenario import Scenario
+    from graphtape.core.scenario.rule import Scenario
 
 MIB = 1024 * 1024
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]

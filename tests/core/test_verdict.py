@@ -9,8 +9,10 @@ import pytest
 
 from graphtape.core.message import Headers, Request, Response
 from graphtape.core.redaction import Redactor
-from graphtape.core.verdict import Kind, Tally, Verdict, Witness
 from graphtape.core.verdict.repeats import LENIENCE
+from graphtape.core.verdict.tally import Tally
+from graphtape.core.verdict.verdict import Kind, Verdict
+from graphtape.core.verdict.witness import Witness
 from plays import SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs" / "verdicts.md"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from graphtape.core.errors import UsageError
-from graphtape.core.report import as_text
+from graphtape.core.report.text import as_text
 from graphtape.embedded.direction import OneScenario, scenarios_of, statuses_of
 from graphtape.embedded.failure import SessionError, failure
 from graphtape.server.session.outcome import report_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.journal import Entry
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
     from graphtape.server.session.live_session import LiveSession
     from graphtape.settings import Settings
 

@@ -186,7 +186,7 @@ def environment(
             found |= dict.fromkeys(_proxied(), addresses.proxy)
             found["NODE_USE_ENV_PROXY"] = "1"  # Node heeds HTTPS_PROXY only then
         if signs_in:
-            from graphtape.core.signin import credentials  # noqa: PLC0415 - few runs need it
+            from graphtape.core.signin.environment import credentials  # noqa: PLC0415 - few runs need it
 
             over_https = addresses.secured.context is not None
             found |= credentials(inherited, authority=addresses.proxy if over_https else None)

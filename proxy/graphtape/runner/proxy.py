@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.origin import Upstream
     from graphtape.core.journal import Entry
-    from graphtape.core.report import Report, Usage
+    from graphtape.core.report.report import Report
+    from graphtape.core.report.usage import Usage
     from graphtape.server.session.live_session import LiveSession
 
 log = logging.getLogger("graphtape")
@@ -103,7 +104,7 @@ class Proxy:
 
     def reports(self) -> list[Report]:
         """Tell what each session came to, the default one first; final once it has stopped."""
-        from graphtape.core.report import Usage  # noqa: PLC0415 - once it is over
+        from graphtape.core.report.usage import Usage  # noqa: PLC0415 - once it is over
 
         usage = Usage()
         first, *others = (self._report(outcome, usage) for outcome in self.outcomes)

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from graphtape.core.message import Headers, Request, Response
-from graphtape.core.signin import sign_in
+from graphtape.core.signin.authority import sign_in
 from graphtape.sandbox.fault import GraphFault, bad_request
 
 if TYPE_CHECKING:

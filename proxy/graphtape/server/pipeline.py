@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
     from graphtape.core.message import Response
-    from graphtape.core.scenario import Fault
+    from graphtape.core.scenario.play import Fault
     from graphtape.core.tape.outcome import Cue, Outcome
     from graphtape.core.tape.question import Question
     from graphtape.server.http.request import Incoming
@@ -154,7 +154,7 @@ async def _play(
         gate.haste.told(made.told)
         response = made.response
         if signs_in_at is not None:
-            from graphtape.core.signin import led_here  # noqa: PLC0415 - as `explain`
+            from graphtape.core.signin.destination import led_here  # noqa: PLC0415 - as `explain`
 
             response = led_here(response, to=signs_in_at, base=visit.incoming.base)
         response = gate.timing.refreshed(
@@ -180,12 +180,7 @@ async def _play(
 
 async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
     """Ask upstream, or whoever else knows; add the user's token where he wants that."""
-    from graphtape.core.signin import (  # noqa: PLC0415 - no replay forwards
-        AnswerHere,
-        AskAuthority,
-        NotSignIn,
-        course,
-    )
+    from graphtape.core.signin.destination import AnswerHere, AskAuthority, NotSignIn, course  # noqa: PLC0415 - no replay forwards
     from graphtape.server.record.forwarding import failed, forward  # noqa: PLC0415 - likewise
     from graphtape.server.signin.answers import ask_authority  # noqa: PLC0415 - likewise
 
@@ -212,7 +207,7 @@ async def _ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
 
 async def _unrecorded(visit: Visit, question: Question, outcome: Refuse) -> Sent:
     """Answer a sign-in, as recorded elsewhere or by ourselves; anything else is a miss."""
-    from graphtape.core.signin import at_authority  # noqa: PLC0415 - as `explain`
+    from graphtape.core.signin.destination import at_authority  # noqa: PLC0415 - as `explain`
 
     elsewhere = at_authority(visit.request)
     if elsewhere is not None:
@@ -256,7 +251,8 @@ def _leads_back(visit: Visit, response: Response) -> bool:
     """Tell whether an authority that a tunnel leads to sends the browser back to the app."""
     if response.status // 100 != 3:  # noqa: PLR2004 - the class of redirects
         return False
-    from graphtape.core.signin import at_authority, is_sign_in_place  # noqa: PLC0415 - few redirect
+    from graphtape.core.signin.destination import at_authority  # noqa: PLC0415 - few redirect
+    from graphtape.core.signin.place import is_sign_in_place  # noqa: PLC0415 - likewise
 
     return is_sign_in_place(visit.request.url) and at_authority(visit.request) is None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.origin import Upstream
     from graphtape.core.message import Request, Response
-    from graphtape.core.verdict import Kind
+    from graphtape.core.verdict.verdict import Kind
     from graphtape.server.http.request import Incoming
     from graphtape.server.http.response import LastByte, Outgoing, Sent
     from graphtape.server.replay.memory import Decided

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from graphtape.core.tape.session import Session
-    from graphtape.core.verdict import Kind, Tally
+    from graphtape.core.verdict.tally import Tally
+    from graphtape.core.verdict.verdict import Kind
 
 MOST_INCIDENTS = 200
 """Different misses that a report tells; likewise refusals, and requests cut off."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.report.usage import Unused
     from graphtape.core.tape.outcome import Mode
-    from graphtape.core.verdict import Kind, Verdict
+    from graphtape.core.verdict.verdict import Kind, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

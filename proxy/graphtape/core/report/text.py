@@ -12,7 +12,7 @@ from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.others import Others
 from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import ago, count, first_of
-from graphtape.core.verdict import Tally
+from graphtape.core.verdict.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -45,7 +45,7 @@ class Ask:
     @classmethod
     def of(cls, request: Request, *, session: str) -> Ask:
         """Take a request apart; one whose URL is none has no path and no action."""
-        from graphtape.core.signin import is_sign_in_place  # noqa: PLC0415 - few runs have rules
+        from graphtape.core.signin.place import is_sign_in_place  # noqa: PLC0415 - few runs have rules
 
         try:
             split, action = urlsplit(request.url), last_segment(request.url)

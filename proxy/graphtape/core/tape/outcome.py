@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.batch import Part
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario import Answer, Bend, Fault, Parts, Play, StatusRule
+    from graphtape.core.scenario.play import Answer, Bend, Fault, Parts, Play
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.core.tape.recording import Recording
     from graphtape.core.tape.stretch import How
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from graphtape.core.errors import RequestError
     from graphtape.core.graph.batch import Part
     from graphtape.core.message import Request
-    from graphtape.core.scenario import Bend, Fit, Parts
+    from graphtape.core.scenario.play import Bend, Fit, Parts
     from graphtape.core.tape.stretch import How, Stretch
 
 _SHORT = 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from graphtape.core.errors import RequestError
 from graphtape.core.graph.batch import FIRST_FAILURE, in_order, is_batch, parts_of
 from graphtape.core.journal import Journal
-from graphtape.core.scenario import PASS, Answer, Fault, Parts, Pass, Play
+from graphtape.core.scenario.play import PASS, Answer, Bend, Decision, Fault, Fit, Parts, Pass, Play
 from graphtape.core.tape.outcome import (
     Assemble,
     Break,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario import Bend, Decision, Fit, StatusRule
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.core.tape.recording import Recording
 
 

@@ -258,6 +258,6 @@ def _lacking(call: About) -> str | None:
     """Say which permission a call's token lacks; None where none is known to be."""
     if _JUDGED not in call.request.url.lower():
         return None
-    from graphtape.core.signin import lacking  # noqa: PLC0415 - few calls need it
+    from graphtape.core.signin.permission import lacking  # noqa: PLC0415 - few calls need it
 
     return lacking(call.request, carrier=call.carrier)

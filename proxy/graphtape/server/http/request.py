@@ -115,7 +115,7 @@ def _target(
         return own, to_graph(path, tape_root=tape_root, own=own, named=named)
     if standing.refused:
         raise RequestError(standing.refused, status=403, code="GraphtapeWrongCloud")
-    from graphtape.core.signin import is_sign_in_place  # noqa: PLC0415 - few clients ask for tunnels
+    from graphtape.core.signin.place import is_sign_in_place  # noqa: PLC0415 - few clients ask for tunnels
 
     target = at_host(path, host=standing.host, named=named)
     if target.off_graph and is_sign_in_place(target.url):

@@ -9,13 +9,13 @@ from graphtape.core.errors import UpstreamError
 from graphtape.core.graph.actions import last_segment
 from graphtape.core.message import Headers, Request
 from graphtape.core.redaction.secrets import MASK
-from graphtape.core.signin import NotSignIn, course
+from graphtape.core.signin.destination import NotSignIn, course
 from graphtape.server.record.known_field import KnownFields
 from graphtape.tape.record import spelled
 
 if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Change
-    from graphtape.core.verdict import Kind
+    from graphtape.core.verdict.verdict import Kind
     from graphtape.server.record.plain_read import Way
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.upstream.client import UpstreamClient

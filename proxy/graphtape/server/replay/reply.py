@@ -13,8 +13,8 @@ from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.origin import localise
 from graphtape.core.message import Headers, Response
 from graphtape.core.refresh import http_date
-from graphtape.core.scenario import Stamp
-from graphtape.core.verdict import leaves_open, may_give_links
+from graphtape.core.scenario.graph_error import Stamp
+from graphtape.core.verdict.witness import leaves_open, may_give_links
 from graphtape.server.http.cors import readable
 from graphtape.server.http.response import Outgoing, bodyless, head_of
 

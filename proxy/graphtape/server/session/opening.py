@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.redaction import Policy
-    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.core.scenario.rule import Scenario
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.settings import Settings
     from graphtape.tape.recorder import Recorder
     from graphtape.tape.vcr_format import Cassette, Metadata

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from graphtape.core.report import CassetteFacts, Report, Usage
+    from graphtape.core.report.report import CassetteFacts, Report
+    from graphtape.core.report.usage import Usage
     from graphtape.core.tape.recording import Recording
     from graphtape.core.tape.session import Session
-    from graphtape.core.verdict import Kind, Tally
+    from graphtape.core.verdict.tally import Tally
+    from graphtape.core.verdict.verdict import Kind
     from graphtape.tape.vcr_format import Metadata
 
 
@@ -27,7 +29,7 @@ class Loaded:
     @property
     def facts(self) -> CassetteFacts:
         """What a report says of it."""
-        from graphtape.core.report import CassetteFacts  # noqa: PLC0415 - once it is over
+        from graphtape.core.report.report import CassetteFacts  # noqa: PLC0415 - once it is over
 
         metadata = self.metadata
         return CassetteFacts(
@@ -85,7 +87,8 @@ def report_of(
         fail_on: The verdicts that do.
         usage: Of the tapes of all the sessions that are told of together.
     """
-    from graphtape.core.report import Taping, account  # noqa: PLC0415 - once it is over
+    from graphtape.core.report.accounting import account  # noqa: PLC0415 - once it is over
+    from graphtape.core.report.report import Taping  # noqa: PLC0415 - likewise
 
     return account(
         outcome.session,
