@@ -63,9 +63,11 @@ class Address(msgspec.Struct, frozen=True):
         return f"{host}:{self.port}"
 
 
-class RouteMatching(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """A table of the settings file; a key that it doesn't know is an error."""
+
+
+class RouteMatching(Table, frozen=True, kw_only=True):
     """A `[[matching.routes]]` table: what holds for some requests instead of for all.
 
     Attributes:
@@ -81,9 +83,7 @@ class RouteMatching(
     ignore_query: tuple[str, ...] = ()
 
 
-class Matching(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class Matching(Table, frozen=True, kw_only=True):
     """The `[matching]` table.
 
     Attributes:
@@ -95,9 +95,7 @@ class Matching(
     routes: tuple[RouteMatching, ...] = ()
 
 
-class Redaction(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class Redaction(Table, frozen=True, kw_only=True):
     """The `[redaction]` table; see `core.redaction.Policy` for each key.
 
     Attributes:
@@ -121,7 +119,7 @@ class Redaction(
     before_record_response: str | None = None
 
 
-class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+class SignIn(Table, frozen=True, kw_only=True):
     """The `[signin]` table: what the tokens of the offline authority say.
 
     Attributes:
@@ -138,9 +136,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     user: str | None = None
 
 
-class Settings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class Settings(Table, frozen=True, kw_only=True):
     """Everything a run can be told.
 
     Attributes:

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from graphtape.core.decoded import convert
 from graphtape.core.scenario.budget import Budget
@@ -20,6 +20,7 @@ from graphtape.core.scenario.rule import Rule, Scenario
 from graphtape.core.scenario.spelled_effect import (
     Duration,
     Scalar,
+    Spelled,
     SpelledEffect,
     written,
 )
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 Count = Annotated[int, Meta(ge=1)]
 
 
-class SpelledWhen(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledWhen(Spelled, frozen=True, kw_only=True):
     """Which requests; every key optional, all that are given must hold."""
 
     method: Annotated[str | list[str] | None, Meta(description="one, or any of several")] = None
@@ -50,9 +49,13 @@ class SpelledWhen(
     ] = None
     query: Annotated[
         dict[str, Scalar | None], Meta(description="decoded names and values; null for any")
-    ] = {}
-    header: Annotated[dict[str, Scalar], Meta(description="fields and their values")] = {}
-    body: Annotated[dict[str, object], Meta(description="values by JSON path")] = {}
+    ] = field(default_factory=dict)
+    header: Annotated[dict[str, Scalar], Meta(description="fields and their values")] = field(
+        default_factory=dict
+    )
+    body: Annotated[dict[str, object], Meta(description="values by JSON path")] = field(
+        default_factory=dict
+    )
     session: Annotated[str | None, Meta(description="the session's id")] = None
     after: Annotated[
         str | None, Meta(description="only once the session has called this action")
@@ -93,9 +96,7 @@ class SpelledWhen(
             raise KeyFault(str(exc), "body") from exc
 
 
-class SpelledCalls(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledCalls(Spelled, frozen=True, kw_only=True):
     """Which of the calls that `when` lets in, counted per session from 1: one of these."""
 
     nth: Count | None = None
@@ -125,9 +126,7 @@ class SpelledCalls(
                 raise KeyFault("write exactly one of nth, from, every, probability")
 
 
-class SpelledBudget(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledBudget(Spelled, frozen=True, kw_only=True):
     """A throttling limit: what goes beyond it is a 429 that says when to come back."""
 
     writes: Count | None = None
@@ -152,9 +151,7 @@ class SpelledBudget(
         return Budget(writes=self.writes, any=self.any, window=window)
 
 
-class SpelledRule(
-    SpelledEffect, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledRule(SpelledEffect, frozen=True, kw_only=True):
     """Which requests, which of their calls, and what happens to them."""
 
     when: SpelledWhen = SpelledWhen()
@@ -210,9 +207,7 @@ class SpelledRule(
         return tuple(entry.effect() for entry in self.timeline)
 
 
-class SpelledScenario(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledScenario(Spelled, frozen=True, kw_only=True):
     """A scenario of Graphtape."""
 
     name: Annotated[str, Meta(min_length=1)]

@@ -79,7 +79,11 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-class SpelledLogNormal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Spelled(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A mapping of a scenario file; a key that it doesn't know is an error."""
+
+
+class SpelledLogNormal(Spelled, frozen=True, kw_only=True):
     """A log-normal distribution."""
 
     median: Duration
@@ -87,9 +91,7 @@ class SpelledLogNormal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max: Annotated[Duration, Meta(description="what is drawn beyond it becomes it")] = 60.0
 
 
-class SpelledDelay(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledDelay(Spelled, frozen=True, kw_only=True):
     """How long an answer waits: one of these."""
 
     fixed: Annotated[Duration | None, Meta(description="always the same")] = None
@@ -128,9 +130,7 @@ class SpelledDelay(
                 raise KeyFault("write exactly one of fixed, uniform, log_normal, per_byte")
 
 
-class SpelledAnswer(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledAnswer(Spelled, frozen=True, kw_only=True):
     """An answer in Graph's place: an error by its code, or a status with headers and a body."""
 
     error: Annotated[
@@ -209,9 +209,7 @@ class SpelledAnswer(
         )
 
 
-class SpelledEffect(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledEffect(Spelled, frozen=True, kw_only=True):
     """What happens to one call; an empty one leaves it alone."""
 
     answer: SpelledAnswer | None = None
