@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
     from graphtape.core.tape.session import Session
-    from graphtape.server.session.outcome import Loaded
+    from graphtape.tape.loaded import Loaded
     from graphtape.tape.recorder import Recorder
 
 _REMEMBERED = 1000

@@ -9,36 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from graphtape.core.report.report import CassetteFacts, Report
+    from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Usage
-    from graphtape.core.tape.recording import Recording
     from graphtape.core.tape.session import Session
     from graphtape.core.verdict.tally import Tally
     from graphtape.core.verdict.verdict import Kind
-    from graphtape.tape.vcr_format import Metadata
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A cassette, ready to be played by any number of sessions."""
-
-    recording: Recording
-    metadata: Metadata | None
-    edited: bool
-
-    @property
-    def facts(self) -> CassetteFacts:
-        """What a report says of it."""
-        from graphtape.core.report.report import CassetteFacts  # noqa: PLC0415 - once it is over
-
-        metadata = self.metadata
-        return CassetteFacts(
-            name=self.recording.name,
-            interactions=len(self.recording.interactions),
-            recorded_at=(metadata.recorded_at or None) if metadata is not None else None,
-            upstream=metadata.upstream if metadata is not None else None,
-            edited=self.edited,
-        )
+    from graphtape.tape.loaded import Loaded
 
 
 @dataclass(slots=True, kw_only=True)

@@ -55,8 +55,7 @@ class Head(msgspec.Struct, frozen=True):
     """All of a compiled tape but its interactions.
 
     Attributes:
-        metadata: As the cassette has it; so the next two.
-        other_metadata: The user's.
+        metadata: As the cassette has it.
         edited: Whether it differs from what its metadata says.
         made_up_salt: Of the keys' pseudonyms, where nobody gave one; else empty.
         salt_digest: Of whichever salt the keys were made with.
@@ -72,7 +71,6 @@ class Head(msgspec.Struct, frozen=True):
     """
 
     metadata: Metadata | None
-    other_metadata: dict[str, object]
     edited: bool
     made_up_salt: str
     salt_digest: bytes

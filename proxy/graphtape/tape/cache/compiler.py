@@ -74,7 +74,6 @@ class Compiler:
         keys = len(listing.numbers)
         head = Head(
             metadata=about.metadata,
-            other_metadata=dict(about.other_metadata),
             edited=about.edited,
             made_up_salt=made_up_salt,
             salt_digest=salt_digest(redactor.salt),

@@ -25,7 +25,7 @@ from graphtape.tape.cache.compiled import Compiled, Head
 
 log = logging.getLogger("graphtape")
 
-FORMAT: Final = b"graphtape tape 1\n"
+FORMAT: Final = b"graphtape tape 2\n"
 """Stands first in a file; its number goes up with each change to what follows."""
 
 _CHECKSUM: Final = 32
