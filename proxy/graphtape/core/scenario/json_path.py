@@ -1,15 +1,11 @@
-"""Paths into JSON, and edits at them that leave every other byte as it was.
-
-A subset of RFC 9535: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]` or `.*`, and `..name` at any
-depth. Names may hold `@` and, after one, dots: `$.@odata.nextLink` is one member.
-"""
+"""What stands at a path into JSON, and edits there that leave every other byte as it was."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from graphtape.core.json_path import Step, steps_of
 from graphtape.core.json_text import NotJsonError, quote, splice
 from graphtape.core.scenario.json_tree import Node, tree, value_of
 
@@ -18,32 +14,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.matching.body import Json
 
-_STEP = re.compile(
-    r"""(?P<deep>\.\.(?=[^.]))?
-    (?:
-        \[(?P<number>-?[0-9]+)\]
-      | (?P<any>\[\*\]|(?:(?<=\.\.)|\.)\*)
-      | \[(?P<quote>['"])(?P<quoted>.+?)(?P=quote)\]
-      | (?:(?<=\.\.)|\.)
-        (?P<name>[^.\[\]@*'"]*@(?:odata|microsoft\.graph)\.[^.\[\]*'"]+|[^.\[\]*'"]+)
-    )""",
-    re.VERBOSE,
-)
-
 Edit: TypeAlias = "SetValue | RemoveValue | AppendValue"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a path.
-
-    Attributes:
-        name: A member's name, an item's number, or None for any member or item.
-        deep: From any value below as well as from this one.
-    """
-
-    name: str | int | None
-    deep: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +31,7 @@ class JsonPath:
         Raises:
             ValueError: It is none.
         """
-        steps: list[Step] = []
-        at = 1
-        while text.startswith("$") and at < len(text) and (found := _STEP.match(text, at)):
-            number, name = found["number"], found["quoted"] or found["name"]
-            steps.append(Step(int(number) if number else name, found["deep"] is not None))
-            at = found.end()
-        if not text.startswith("$") or at < len(text):
-            raise ValueError(
-                f"{text!r} is no path; write $.name, $.list[0], $.list[*].name, $['name'] "
-                "or $..name for any depth"
-            )
-        return cls(text=text, steps=tuple(steps))
+        return cls(text=text, steps=steps_of(text))
 
     def select(self, root: Node) -> list[Node]:
         """Find what stands at the path, in the order of the text."""
