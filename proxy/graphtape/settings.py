@@ -11,8 +11,8 @@ import msgspec
 from graphtape import files
 from graphtape.core.decoded import convert
 from graphtape.core.errors import UsageError
+from graphtape.core.graph.cloud import Upstream, upstream_named
 from graphtape.core.graph.link import shown
-from graphtape.core.graph.origin import Upstream, upstream_named
 from graphtape.core.graph.path_template import PathTemplate
 from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphtape.core.matching.key import Key, key_of, writes_of
+from graphtape.core.matching.key import Key, key_of, writes
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.tape.index import Index
 from graphtape.core.tape.position import Hit, Player
@@ -47,7 +47,7 @@ def keys_of(tape: list[Interaction]) -> list[Key]:
 
 
 def index_of(tape: list[Interaction]) -> Index:
-    return Index.of(keys_of(tape), writes_of(tape))
+    return Index.of(keys_of(tape), [writes(each.request) for each in tape])
 
 
 def trimmed(tape: list[Interaction], unused: tuple[int, ...] = ()) -> Trimmed:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from graphtape.core.graph.origin import localise_url, off_graph_origin
+from graphtape.core.graph.local_url import localise
 from graphtape.core.journal import Source
-from graphtape.core.matching.key import Key, key_of, writes_of
+from graphtape.core.matching.key import Key, key_of, writes
+from graphtape.core.message import Headers, Interaction, Response
 from graphtape.tape.store import open_cassette
 from proxies import SHARED, needs_recordings, replaying
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from graphtape.core.message import Interaction
     from proxies import Running
 
 pytestmark = needs_recordings
@@ -51,12 +51,12 @@ class Tape:
         self.interactions: tuple[Interaction, ...] = open_cassette(path).interactions
         self.keys = [key_of(each.request) for each in self.interactions]
         size = len(self.keys)
-        writes = [number for number, write in enumerate(writes_of(self.interactions)) if write]
-        self.stretches = [Stretch(None, 0, writes[0] if writes else size)]
-        for write, end in zip(writes, [*writes[1:], size], strict=False):
+        changing = [n for n, each in enumerate(self.interactions) if writes(each.request)]
+        self.stretches = [Stretch(None, 0, changing[0] if changing else size)]
+        for write, end in zip(changing, [*changing[1:], size], strict=False):
             self.stretches.append(Stretch(write, write + 1, end))
         self.reads: dict[Key, list[int]] = {}
-        for number in sorted(set(range(size)) - set(writes)):
+        for number in sorted(set(range(size)) - set(changing)):
             self.reads.setdefault(self.keys[number], []).append(number)
 
     def polls(self, stretch: Stretch) -> Counter[Key]:
@@ -78,8 +78,6 @@ class Client:
         self.tape = tape
         self.url = proxy.url
         self.session = requests.Session()
-        origins = (off_graph_origin(each.request.url) for each in tape.interactions)
-        self.named = {origin for origin in origins if origin is not None}
 
     def play(self, wanted: list[dict[Key, int]]) -> None:
         """Play the writes in their order, and after each its reads, which take turns."""
@@ -99,7 +97,8 @@ class Client:
     def ask(self, number: int) -> int:
         """Send a recorded request; return the index of what answered it."""
         recorded = self.tape.interactions[number].request
-        url = localise_url(recorded.url, base=self.url, named=self.named)
+        link = Response(status=302, headers=Headers.of([("Location", recorded.url)]))
+        url = localise(link, self.url).headers.get("Location")
         assert url is not None
         got = self.session.request(
             recorded.method,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from graphtape.core.graph.origin import Upstream
+    from graphtape.core.graph.cloud import Upstream
     from graphtape.core.journal import Entry
     from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Usage

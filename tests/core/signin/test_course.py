@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphtape.core.graph.origin import upstream_named
+from graphtape.core.graph.cloud import upstream_named
 from graphtape.core.message import Request
 from graphtape.core.signin.destination import (
     AnswerHere,

@@ -6,7 +6,7 @@ import json
 import re
 from urllib.parse import unquote
 
-from graphtape.core.graph.origin import GRAPH_ROOTS
+from graphtape.core.graph.cloud import GRAPH_ROOTS
 from graphtape.core.message import Headers, Response
 
 ONBOARDING_STATUSES = (

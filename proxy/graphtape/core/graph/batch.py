@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError
 from graphtape.core.graph.actions import last_segment
-from graphtape.core.graph.origin import GRAPH_ROOTS, origin_of
+from graphtape.core.graph.cloud import GRAPH_ROOTS, origin_of
 from graphtape.core.matching.body import Json, json_of
 from graphtape.core.message import Headers, Interaction, Request, Response, is_json, media_type
 

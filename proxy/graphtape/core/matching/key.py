@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.actions import SAFE_METHODS, last_segment, local_name, only_reads
-from graphtape.core.graph.origin import GRAPH_HOSTS
+from graphtape.core.graph.cloud import GRAPH_HOSTS
 from graphtape.core.graph.path_template import PathTemplate, below_version
 from graphtape.core.matching.body import (
     Json,
@@ -23,10 +23,10 @@ from graphtape.core.matching.body import (
     json_of,
     pairs_of,
 )
-from graphtape.core.message import Headers, Interaction, Request, media_type
+from graphtape.core.message import Headers, Request, media_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 GRAPH_PLACE = "Graph"
@@ -254,11 +254,6 @@ def _body(request: Request, options: MatchOptions) -> bytes:
     if len(body) <= _LONGEST_BODY_IN_KEY:
         return body
     return b"blake2b:" + blake2b(body, digest_size=32).hexdigest().encode()
-
-
-def writes_of(interactions: Iterable[Interaction], options: MatchOptions = DEFAULT) -> list[bool]:
-    """Tell for each interaction whether it writes."""
-    return [writes(interaction.request, options) for interaction in interactions]
 
 
 def writes(request: Request, options: MatchOptions = DEFAULT) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from graphtape.core.graph.origin import CLOUDS, origin_of
+from graphtape.core.graph.cloud import CLOUDS, origin_of
 from graphtape.core.signin.terms import CLIENT, Terms
 from graphtape.core.signin.token import claims_of
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from graphtape.core.graph.origin import split_session
+from graphtape.core.graph.local_url import split_session
 from graphtape.core.signin.fault import missing
 from graphtape.core.signin.reply import reply
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.graph.batch import Part, recorded_parts
-from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.matching.echo import echoed
 from graphtape.core.matching.key import Aspect, Key, MatchOptions, key_of, writes
 from graphtape.core.matching.masked import key_digest, keys_of

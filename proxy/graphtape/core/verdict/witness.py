@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from graphtape.core.graph.actions import is_sign_in, path_of
 from graphtape.core.graph.batch import answers_of
-from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.matching.key import DEFAULT, MatchOptions
 from graphtape.core.message import Request, Response, is_preflight
 from graphtape.core.verdict.call import About, Call

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError
-from graphtape.core.graph.origin import at_host, restore_body, split_session, to_graph
+from graphtape.core.graph.local_url import at_host, restore_body, split_session, to_graph
 from graphtape.core.message import Headers, Request, is_json, media_type
 from graphtape.server.control import is_loopback
 from graphtape.server.http.connection import Connection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
-    from graphtape.core.graph.origin import Target
+    from graphtape.core.graph.local_url import Target
     from graphtape.server.http.connection import Standing
 
 _SMALL = 1024 * 1024

@@ -10,7 +10,7 @@ from aiohttp import HttpVersion11
 
 from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError, UpstreamError
-from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.journal import Source
 from graphtape.core.message import Headers, Request, Response
 from graphtape.server.http.delivery import PLAIN, Delivery

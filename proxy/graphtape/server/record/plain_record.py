@@ -16,7 +16,7 @@ from aiohttp import HttpVersion11
 from aiohttp.base_protocol import BaseProtocol
 
 from graphtape.core.errors import RequestError, UpstreamError
-from graphtape.core.graph.origin import split_session
+from graphtape.core.graph.local_url import split_session
 from graphtape.core.journal import Entry, Source
 from graphtape.server.http.delivery import PLAIN
 from graphtape.server.http.half_close import has_left

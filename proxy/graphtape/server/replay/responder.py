@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.errors import RequestError
 from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.batch import is_batch
-from graphtape.core.graph.origin import restore_body, split_session
+from graphtape.core.graph.local_url import restore_body, split_session
 from graphtape.core.journal import Source
 from graphtape.core.message import Request
 from graphtape.core.scenario.duration import NO_WAIT

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self, assert_never
 from yarl import URL
 
 from graphtape.core.errors import RequestError, UpstreamError, UsageError
+from graphtape.core.graph.cloud import GRAPH_ROOTS
 from graphtape.core.graph.link import shown
-from graphtape.core.graph.origin import GRAPH_ROOTS
 from graphtape.core.journal import Source
 from graphtape.server.control import is_loopback
 from graphtape.server.http.connection import DataServer, Standing
