@@ -24,16 +24,16 @@ class Incident:
         number: Of the first, in the journal.
         url: Graph's.
         status: Of the answer; 0 where the client got none.
-        reason: Lines for a person; the first says it all.
         times: How many requests it happened to.
+        reason: Lines for a person; the first says it all.
     """
 
     number: int
     method: str
     url: str
     status: int
-    reason: str
     times: int = 1
+    reason: str
 
     @property
     def headline(self) -> str:
