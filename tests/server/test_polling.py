@@ -16,6 +16,7 @@ from graphtape.core.matching.key import Key, key_of, writes
 from graphtape.core.message import Headers, Interaction, Response
 from graphtape.tape.store import open_cassette
 from proxies import SHARED, needs_recordings, replaying
+from unused import left_unused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,7 @@ def test_however_often_a_client_polls_it_sees_what_the_writes_allow(path: Path, 
     ]
     with replaying(path) as proxy:
         Client(tape, proxy).play(wanted)
-        unused = proxy.proxy.outcome.session.unused()
+        unused = left_unused(proxy.proxy.outcome.session)
     assert {entry.source for entry in proxy.entries} <= {Source.REPLAYED}
     asked = {key for polls in wanted for key, number in polls.items() if number}
     never = {number for key in tape.reads.keys() - asked for number in tape.reads[key]}
@@ -137,5 +138,5 @@ def test_a_client_that_asks_everything_all_the_time_sees_what_the_writes_allow(p
     tape = Tape(path)
     with replaying(path) as proxy:
         Client(tape, proxy).play([dict.fromkeys(tape.reads, 2) for _ in tape.stretches])
-        assert not proxy.proxy.outcome.session.unused()
+        assert not left_unused(proxy.proxy.outcome.session)
     assert {entry.source for entry in proxy.entries} == {Source.REPLAYED}

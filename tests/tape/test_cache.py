@@ -33,6 +33,7 @@ from graphtape.tape.store import open_cassette, save_cassette
 from graphtape.tape.vcr_format import Cassette, Metadata
 from proxies import SHARED, needs_recordings
 from tapes import exchanged
+from unused import unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,7 +183,7 @@ def plays(recording: Recording, requests: list[Request], order: Order) -> list[o
             case _:
                 told.append(_plain(plan))
     (deck,) = session.decks
-    return [*told, deck.player.unused()]
+    return [*told, unused(deck.player, deck.recording.playable)]
 
 
 def _plain(tree: object) -> object:

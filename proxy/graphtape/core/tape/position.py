@@ -115,11 +115,6 @@ class Player:
         self.rewind()
 
     @property
-    def order(self) -> Order:
-        """How several answers to one request play."""
-        return self._order
-
-    @property
     def position(self) -> int | None:
         """Index of the write most recently played; None before the first."""
         slot = self._stretch.position
@@ -275,23 +270,3 @@ class Player:
     def played_slots(self) -> frozenset[int]:
         """Return the slots whose answers went out whole, so far."""
         return frozenset(self._played)
-
-    def unused(self) -> tuple[int, ...]:
-        """Return the indices of writes never played, and all indices of reads never asked.
-
-        A batch counts as what is left of its parts.
-        """
-        index = self._index
-        writes = {*index.writes, *(slot for slot, part in index.parts.items() if part.write)}
-        idle: set[int] = set()
-        for answers in index.answers.values():
-            left = [slot for slot in answers if slot not in self._played]
-            asked = len(left) < len(answers)
-            idle.update(slot for slot in left if slot in writes or not asked)
-        unused = (
-            slot
-            for slot in idle
-            if slot not in index.parts
-            and (slot not in index.batches or not idle.isdisjoint(index.batches[slot]))
-        )
-        return tuple(sorted(index.interactions[slot] for slot in unused))

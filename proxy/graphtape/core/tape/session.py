@@ -307,11 +307,6 @@ class Session:
             answer = rule.bend(answer, to=to)
         return answer
 
-    def unused(self) -> dict[str, tuple[int, ...]]:
-        """Return, by cassette, the indices of writes never played and of reads never asked for."""
-        by_cassette = {deck.recording.name: deck.player.unused() for deck in self.decks}
-        return {name: unused for name, unused in by_cassette.items() if unused}
-
 
 def _fails(found: Found, bend: Bend | None) -> bool:
     match found:
