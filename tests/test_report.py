@@ -17,7 +17,7 @@ from graphtape.core.report.text import as_text
 from graphtape.core.tape.outcome import Mode
 from graphtape.core.verdict.verdict import Kind, Verdict
 from plays import playing
-from told import NOW, SETTINGS, eventful, fine, journal, miss, play, session, tape, tell, used
+from reports import NOW, SETTINGS, eventful, fine, journal, miss, play, session, tape, tell, used
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,8 @@ from graphtape.runner.reporting import (
     write_report,
 )
 from proxies import AUTH, SHARED, needs_recordings, proxied
+from reports import eventful, fine, miss, session, tell
 from tapes import exchanged, taped
-from told import eventful, fine, miss, session, tell
 
 if TYPE_CHECKING:
     from pathlib import Path

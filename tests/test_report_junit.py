@@ -12,7 +12,7 @@ from graphtape.core.report.junit import as_junit
 from graphtape.core.report.report import Taping
 from graphtape.core.tape.outcome import Mode
 from graphtape.core.verdict.verdict import Kind, Verdict
-from told import WHY, eventful, fine, miss, session, tape, tell, used
+from reports import WHY, eventful, fine, miss, session, tape, tell, used
 
 if TYPE_CHECKING:
     from collections.abc import Callable

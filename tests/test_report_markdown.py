@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from graphtape.core.journal import Source
 from graphtape.core.report.markdown import as_markdown
-from told import eventful, fine, journal, miss, session, tape, tell, used
+from reports import eventful, fine, journal, miss, session, tape, tell, used
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ from graphtape.core.report.unused import unused_by_all
 from graphtape.core.report.usage import Usage
 from graphtape.core.tape.recording import Recording
 from graphtape.core.verdict.tally import Tally
-from told import NOW, ROOT, fine, miss, play, session, tape, tell, used
+from reports import NOW, ROOT, fine, miss, play, session, tape, tell, used
 from unused import left_unused
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ def unused(player: Player, index: Index) -> tuple[int, ...]:
 def left_unused(session: Session) -> dict[str, tuple[int, ...]]:
     """Return it by cassette; nothing of those that were used up."""
     by_name = {
-        deck.recording.name: unused(deck.player, deck.recording.playable) for deck in session.decks
+        playback.recording.name: unused(playback.player, playback.recording.playable)
+        for playback in session.playbacks
     }
     return {name: indices for name, indices in by_name.items() if indices}

@@ -12,7 +12,6 @@ from graphtape import files
 from graphtape.core.decoded import convert
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.cloud import Upstream, upstream_named
-from graphtape.core.graph.link import shown
 from graphtape.core.graph.path_template import PathTemplate
 from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy
@@ -29,38 +28,6 @@ if TYPE_CHECKING:
     from graphtape.core.scenario.rule import Scenario
 
 MIB = 1024 * 1024
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-
-
-class Address(msgspec.Struct, frozen=True):
-    """A place to listen.
-
-    Attributes:
-        host: A name or an IP address, without brackets.
-        port: 0 takes a free one.
-    """
-
-    host: str
-    port: Port
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read `HOST:PORT`; an IPv6 address stands in brackets.
-
-        Raises:
-            UsageError: It isn't that.
-        """
-        host, colon, port = text.rpartition(":")
-        bracketed = host.startswith("[") and host.endswith("]")
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
-            raise UsageError(f"{shown(text)!r} is no address: HOST:PORT, such as 127.0.0.1:8787")
-        if ":" in host and not bracketed:
-            raise UsageError(f"{shown(text)!r}: an IPv6 address stands in brackets, [::1]:8787")
-        return cls(host[1:-1] if bracketed else host, int(port))
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):

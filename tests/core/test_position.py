@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from graphtape.core.matching.key import Key, key_of
 from graphtape.core.message import Request
 from graphtape.core.tape.index import BatchedKey, Index
+from graphtape.core.tape.interval import How
 from graphtape.core.tape.position import AlreadyPlayed, Hit, Miss, NotRecorded, Order, Player
-from graphtape.core.tape.stretch import How
 from hits import find
 from unused import unused
 

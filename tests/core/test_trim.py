@@ -69,7 +69,7 @@ def repeats(*pairs: tuple[int, int]) -> tuple[Taken, ...]:
         pytest.param("s=a s=a s=a s=b", repeats((1, 0), (2, 0)), id="polls become one"),
         pytest.param("s=a s=b s=a", (), id="a state that comes back stays"),
         pytest.param("s=a t=x s=a t=x", repeats((2, 0), (3, 1)), id="polls of two take turns"),
-        pytest.param("s=a w! s=a s=a", repeats((3, 2)), id="a write parts two stretches"),
+        pytest.param("s=a w! s=a s=a", repeats((3, 2)), id="a write parts two intervals"),
         pytest.param("w!=a w!=a", (), id="writes stay"),
         pytest.param("", (), id="an empty tape"),
     ],

@@ -32,7 +32,7 @@ FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Interval:
     """Reads that follow each other on tape.
 
     Attributes:
@@ -53,22 +53,22 @@ class Tape:
         self.keys = [key_of(each.request) for each in self.interactions]
         size = len(self.keys)
         changing = [n for n, each in enumerate(self.interactions) if writes(each.request)]
-        self.stretches = [Stretch(None, 0, changing[0] if changing else size)]
+        self.intervals = [Interval(None, 0, changing[0] if changing else size)]
         for write, end in zip(changing, [*changing[1:], size], strict=False):
-            self.stretches.append(Stretch(write, write + 1, end))
+            self.intervals.append(Interval(write, write + 1, end))
         self.reads: dict[Key, list[int]] = {}
         for number in sorted(set(range(size)) - set(changing)):
             self.reads.setdefault(self.keys[number], []).append(number)
 
-    def polls(self, stretch: Stretch) -> Counter[Key]:
+    def polls(self, interval: Interval) -> Counter[Key]:
         """Count how often each read was recorded between two writes."""
-        return Counter(self.keys[stretch.start : stretch.end])
+        return Counter(self.keys[interval.start : interval.end])
 
-    def possible(self, key: Key, stretch: Stretch) -> list[int]:
+    def possible(self, key: Key, interval: Interval) -> list[int]:
         """Return which answers a read may get between two writes, in their order."""
         recorded = self.reads[key]
-        inside = [number for number in recorded if stretch.start <= number < stretch.end]
-        before = recorded[: bisect_left(recorded, stretch.start)]
+        inside = [number for number in recorded if interval.start <= number < interval.end]
+        before = recorded[: bisect_left(recorded, interval.start)]
         return inside or before[-1:] or recorded[:1]
 
 
@@ -82,9 +82,9 @@ class Client:
 
     def play(self, wanted: list[dict[Key, int]]) -> None:
         """Play the writes in their order, and after each its reads, which take turns."""
-        for stretch, polls in zip(self.tape.stretches, wanted, strict=True):
-            if stretch.write is not None:
-                assert self.ask(stretch.write) == stretch.write
+        for interval, polls in zip(self.tape.intervals, wanted, strict=True):
+            if interval.write is not None:
+                assert self.ask(interval.write) == interval.write
             seen: dict[Key, list[int]] = {key: [] for key in polls}
             for turn in range(max(polls.values(), default=0)):
                 for key in (key for key, times in polls.items() if turn < times):
@@ -92,7 +92,7 @@ class Client:
             for key, answers in seen.items():
                 assert answers == sorted(answers), "an answer went back"
                 # None is skipped, and none comes from behind the next write.
-                possible = self.tape.possible(key, stretch)
+                possible = self.tape.possible(key, interval)
                 assert sorted(set(answers)) == possible[: len(answers)]
 
     def ask(self, number: int) -> int:
@@ -122,7 +122,7 @@ def test_however_often_a_client_polls_it_sees_what_the_writes_allow(path: Path, 
     tape = Tape(path)
     wanted = [
         {key: times if times != count else times + 1 for key, count in tape.polls(each).items()}
-        for each in tape.stretches
+        for each in tape.intervals
     ]
     with replaying(path) as proxy:
         Client(tape, proxy).play(wanted)
@@ -137,6 +137,6 @@ def test_however_often_a_client_polls_it_sees_what_the_writes_allow(path: Path, 
 def test_a_client_that_asks_everything_all_the_time_sees_what_the_writes_allow(path: Path) -> None:
     tape = Tape(path)
     with replaying(path) as proxy:
-        Client(tape, proxy).play([dict.fromkeys(tape.reads, 2) for _ in tape.stretches])
+        Client(tape, proxy).play([dict.fromkeys(tape.reads, 2) for _ in tape.intervals])
         assert not left_unused(proxy.proxy.outcome.session)
     assert {entry.source for entry in proxy.entries} == {Source.REPLAYED}

@@ -182,8 +182,8 @@ def plays(recording: Recording, requests: list[Request], order: Order) -> list[o
                 session.played(plan)
             case _:
                 told.append(_plain(plan))
-    (deck,) = session.decks
-    return [*told, unused(deck.player, deck.recording.playable)]
+    (playback,) = session.playbacks
+    return [*told, unused(playback.player, playback.recording.playable)]
 
 
 def _plain(tree: object) -> object:
@@ -201,7 +201,7 @@ def _plain(tree: object) -> object:
     slots = [n for kind in type(tree).__mro__ for n in getattr(kind, "__slots__", ())]
     if not slots or isinstance(tree, str | int | bytes):
         return tree
-    named = (name for name in slots if name not in {"player", "deck"} and hasattr(tree, name))
+    named = (name for name in slots if name not in {"player", "playback"} and hasattr(tree, name))
     return {name: _plain(getattr(tree, name)) for name in named}
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
+from graphtape.core.address import Address
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import Events, check_control_address
@@ -28,7 +29,6 @@ from graphtape.server.session.sessions import DEFAULT_ID, Sessions
 from graphtape.server.tls.secured import secure
 from graphtape.server.upstream.reach import Reach
 from graphtape.server.visit import Gate, Visit, witness_clock
-from graphtape.settings import Address, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Usage
     from graphtape.server.session.live_session import LiveSession
+    from graphtape.settings import Settings
 
 log = logging.getLogger("graphtape")
 
@@ -226,7 +227,7 @@ class Proxy:
             secured=secured,
         )
         await serve_once_asked(stack, self._control, control)
-        if default.instant and len(default.play.decks) == 1 and not default.play.rules:
+        if default.instant and len(default.play.playbacks) == 1 and not default.play.rules:
             ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
 

@@ -69,7 +69,7 @@ def account(
         refused=_incidents(each for each in refused if each.status),
         unfinished=_incidents(each for each in refused if not each.status),
         injected=_injected(journal),
-        unused=tuple(map((usage or Usage()).unused, session.decks)) if session.plays else (),
+        unused=tuple(map((usage or Usage()).unused, session.playbacks)) if session.plays else (),
         verdicts=tuple(verdicts.kept),
         judged=dict(verdicts.counts),
         idle=session.script.idle(),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from collections.abc import Set as AbstractSet
 
-    from graphtape.core.tape.outcome import Deck
+    from graphtape.core.tape.outcome import Playback
     from graphtape.core.tape.recording import Recording
 
 MOST_UNUSED = 100
@@ -124,11 +124,13 @@ class Usage:
 
     _tapes: dict[int, tuple[Recording, Tape]] = field(default_factory=dict)
 
-    def unused(self, deck: Deck) -> Unused:
+    def unused(self, playback: Playback) -> Unused:
         """Say what a session leaves unused of a tape; what it plays afterwards changes nothing."""
-        tape = self._tape(deck.recording)
+        tape = self._tape(playback.recording)
         return Unused(
-            cassette=deck.recording.name, tape=tape, used=tape.used(deck.player.played_slots())
+            cassette=playback.recording.name,
+            tape=tape,
+            used=tape.used(playback.player.played_slots()),
         )
 
     def _tape(self, recording: Recording) -> Tape:

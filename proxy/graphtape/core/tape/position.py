@@ -7,7 +7,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, assert_never
 
-from graphtape.core.tape.stretch import How, Stretch
+from graphtape.core.tape.interval import How, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Order(StrEnum):
     """How several answers to one request play.
 
-    `position`: a read is answered from its stretch of tape, between the write most recently
+    `position`: a read is answered from its interval of tape, between the write most recently
     played and the next one on the tape. `request`: vcrpy's; each answer once, in order.
     """
 
@@ -26,7 +26,7 @@ class Order(StrEnum):
     REQUEST = "request"
 
 
-def aside(how: How) -> str:
+def out_of_turn(how: How) -> str:
     """Say where an answer came from, unless it was in its turn."""
     match how:
         case How.NEXT:
@@ -100,14 +100,14 @@ class Player:
     costs a dict lookup and a few bisections however long the tape is.
     """
 
-    __slots__ = ("_freed", "_index", "_order", "_passed", "_played", "_reserved", "_stretch")
+    __slots__ = ("_freed", "_index", "_interval", "_order", "_passed", "_played", "_reserved")
 
     # By the first slot of a list and its length: a key's own, or that of a variant.
     _passed: dict[tuple[int, int], int]  # how many of its answers were looked at
     _freed: dict[tuple[int, int], list[int]]  # a heap of its released answers
     _reserved: set[int]
     _played: set[int]
-    _stretch: Stretch
+    _interval: Interval
 
     def __init__(self, index: Index, *, order: Order = Order.POSITION) -> None:
         self._index = index
@@ -117,7 +117,7 @@ class Player:
     @property
     def position(self) -> int | None:
         """Index of the write most recently played; None before the first."""
-        slot = self._stretch.position
+        slot = self._interval.position
         return None if slot is None else self._index.interactions[slot]
 
     def rewind(self) -> None:
@@ -126,14 +126,14 @@ class Player:
         self._freed = {}
         self._reserved = set()
         self._played = set()
-        self._stretch = Stretch(self._index)
+        self._interval = Interval(self._index)
 
-    def ahead(self) -> Stretch:
+    def ahead(self) -> Interval:
         """Return where the tape stands, to find answers one after another before any goes out."""
-        return self._stretch.ahead()
+        return self._interval.ahead()
 
     def choose(
-        self, answers: Sequence[int], *, write: bool, ahead: Stretch | None = None
+        self, answers: Sequence[int], *, write: bool, ahead: Interval | None = None
     ) -> tuple[int, How] | None:
         """Choose the answer to a request, of those that it has on the tape.
 
@@ -151,9 +151,13 @@ class Player:
         """
         once = write or self._order is Order.REQUEST
         if not once:
-            stretch = ahead or self._stretch
-            chosen = stretch.seek(answers)
-            if chosen[1] is How.NEXT and self._index.batches and self._in_parts(chosen[0], stretch):
+            interval = ahead or self._interval
+            chosen = interval.seek(answers)
+            if (
+                chosen[1] is How.NEXT
+                and self._index.batches
+                and self._in_parts(chosen[0], interval)
+            ):
                 chosen = chosen[0], How.REPEATED
         else:
             slot = self._next_free(answers)
@@ -211,11 +215,11 @@ class Player:
         once = self._order is Order.REQUEST
         return (slot, *(part for part in parts if once or self._index.parts[part].write))
 
-    def _in_parts(self, batch: int, stretch: Stretch) -> bool:
-        """Tell whether a client has seen a part of a batch in this stretch, or what came later."""
+    def _in_parts(self, batch: int, interval: Interval) -> bool:
+        """Tell whether a client has seen a part of a batch in this interval, or what came later."""
         lines = self._index.lines
         cursors = (
-            (part, stretch.cursor(lines[part])) for part in self._index.batches.get(batch, ())
+            (part, interval.cursor(lines[part])) for part in self._index.batches.get(batch, ())
         )
         return any(cursor is not None and cursor >= part for part, cursor in cursors)
 
@@ -227,7 +231,7 @@ class Player:
                 return
             self._reserved.difference_update(self._claims(slot))
         self._played.add(slot)
-        self._pass(slot, hit.answers, self._stretch, reserved=hit.reserved)
+        self._pass(slot, hit.answers, self._interval, reserved=hit.reserved)
         index = self._index
         if not index.batches:
             return
@@ -235,21 +239,23 @@ class Player:
         part = index.parts.get(slot)
         if part is not None and self._played.issuperset(self._index.batches[part.batch]):
             self._played.add(part.batch)
-            self._stretch.note(part.batch, self._index.lines[part.batch])
+            self._interval.note(part.batch, self._index.lines[part.batch])
 
-    def _pass(self, slot: int, answers: Sequence[int], stretch: Stretch, *, reserved: bool) -> None:
+    def _pass(
+        self, slot: int, answers: Sequence[int], interval: Interval, *, reserved: bool
+    ) -> None:
         """Go to where an answer leaves the tape."""
         if self._order is Order.REQUEST:
             return
         index = self._index
         part = index.parts.get(slot) if index.parts else None
         if reserved:
-            stretch.move(slot if part is None else part.batch)
+            interval.move(slot if part is None else part.batch)
         else:
-            stretch.note(slot, answers)
+            interval.note(slot, answers)
         for each in index.batches.get(slot, ()) if index.batches else ():
             if not index.parts[each].write:
-                stretch.note(each, index.lines[each])
+                interval.note(each, index.lines[each])
 
     def release(self, hit: Hit) -> None:
         """Give an answer back that didn't go out whole."""

@@ -9,23 +9,23 @@ from graphtape.core.errors import RequestError
 from graphtape.core.graph.batch import FIRST_FAILURE, in_order, is_batch, parts_of
 from graphtape.core.journal import Journal
 from graphtape.core.scenario.play import PASS, Answer, Bend, Decision, Fault, Fit, Parts, Pass, Play
+from graphtape.core.tape.interval import How, Interval
 from graphtape.core.tape.outcome import (
     Assemble,
     Break,
     Cue,
-    Deck,
     FailedDependency,
     Forward,
     Found,
     Inject,
     Mode,
     Outcome,
+    Playback,
     Refuse,
     Replay,
 )
 from graphtape.core.tape.position import Miss, Order, Player
 from graphtape.core.tape.question import Batch, Question, Sought
-from graphtape.core.tape.stretch import How, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ class Session:
     Attributes:
         id: `default`, or what its path prefix names.
         mode: Where an answer may come from.
-        decks: The cassettes, in the order they are asked.
+        playbacks: The cassettes, in the order they are asked.
         rules: Bend what tape or upstream answered, after every scenario.
         script: The scenarios, and what they have counted.
         configuration: Changes whenever a question that was compiled before is good no more.
@@ -52,7 +52,7 @@ class Session:
 
     id: str
     mode: Mode
-    decks: tuple[Deck, ...] = ()
+    playbacks: tuple[Playback, ...] = ()
     rules: tuple[StatusRule, ...] = ()
     script: Play = field(default_factory=Play)
     journal: Journal = field(default_factory=Journal)
@@ -72,9 +72,13 @@ class Session:
         id: str = "default",  # noqa: A002 - the control API's own word
     ) -> Session:
         """Open a session over loaded cassettes."""
-        decks = (Deck(each, Player(each.playable, order=order)) for each in recordings)
+        playbacks = (Playback(each, Player(each.playable, order=order)) for each in recordings)
         return cls(
-            id=id, mode=mode, decks=tuple(decks), rules=rules, script=script or Play.over(())
+            id=id,
+            mode=mode,
+            playbacks=tuple(playbacks),
+            rules=rules,
+            script=script or Play.over(()),
         )
 
     def __post_init__(self) -> None:
@@ -83,12 +87,12 @@ class Session:
             case Mode.NONE:
                 self.forwards = False
             case Mode.ONCE:
-                self.forwards = not self.decks
+                self.forwards = not self.playbacks
             case Mode.NEW_EPISODES | Mode.ALL:
                 self.forwards = True
             case _:
                 assert_never(self.mode)
-        self.plays = bool(self.decks) and self.mode is not Mode.ALL
+        self.plays = bool(self.playbacks) and self.mode is not Mode.ALL
 
     def direct(self, script: Play, rules: tuple[StatusRule, ...]) -> None:
         """Put scenarios and status rules in place of those there are."""
@@ -97,8 +101,8 @@ class Session:
 
     def rewind(self) -> None:
         """Play the cassettes from their start, and the scenarios; the journal stays."""
-        for deck in self.decks:
-            deck.player.rewind()
+        for playback in self.playbacks:
+            playback.player.rewind()
         self.script = self.script.anew()
 
     def compile(self, request: Request, *, cue: Cue | None = None) -> Question:
@@ -119,7 +123,9 @@ class Session:
         cued = cue.script if cue is not None else None
         return Question(
             request=request,
-            sought=tuple(Sought(deck, request) for deck in self.decks) if self.plays else (),
+            sought=tuple(Sought(playback, request) for playback in self.playbacks)
+            if self.plays
+            else (),
             fit=self.script.fit(request, session=self.id) if self.script else None,
             cue=cue,
             cue_fit=cued.fit(request, session=self.id) if cued else None,
@@ -246,7 +252,7 @@ class Session:
 
     def _find_parts(self, batch: Batch, directed: Parts | None = None) -> dict[str, Found]:
         """Find an answer to each part, as if those before it had played already."""
-        ahead = tuple(deck.player.ahead() for deck in self.decks)
+        ahead = tuple(playback.player.ahead() for playback in self.playbacks)
         answers = directed.answers if directed is not None else {}
         bends = directed.bends if directed is not None else {}
         found: dict[str, Found] = {}
@@ -263,7 +269,7 @@ class Session:
         return found
 
     def _find(
-        self, question: Question, ahead: tuple[Stretch, ...] | None = None
+        self, question: Question, ahead: tuple[Interval, ...] | None = None
     ) -> Replay | Refuse:
         """Ask each cassette: the first with an unplayed answer, else the first that has the key.
 
@@ -280,7 +286,7 @@ class Session:
                     return found
                 second = second or found
             else:
-                misses.append((sought.deck.recording, found))
+                misses.append((sought.playback.recording, found))
         return second or Refuse(misses=tuple(misses))
 
     def find(self, request: Request) -> Replay | None:
@@ -291,15 +297,15 @@ class Session:
     def played(self, plan: Replay | Assemble) -> None:
         """Say that an answer went out whole."""
         if isinstance(plan, Replay):
-            plan.deck.player.played(plan.hit)
+            plan.playback.player.played(plan.hit)
             return
         for replay in plan.replays:
-            replay.deck.player.played(replay.hit)
+            replay.playback.player.played(replay.hit)
 
     def release(self, plan: Replay | Assemble) -> None:
         """Say that an answer didn't go out whole, so that it can play again."""
         for replay in plan.replays if isinstance(plan, Assemble) else (plan,):
-            replay.deck.player.release(replay.hit)
+            replay.playback.player.release(replay.hit)
 
     def bend(self, answer: Response, *, to: Request, cue: Cue | None = None) -> Response:
         """Return an answer of tape or upstream as the session's rules want it."""
@@ -323,5 +329,5 @@ def _fails(found: Found, bend: Bend | None) -> bool:
 
 def _is_all_from(whole: Replay, plan: Assemble) -> bool:
     """Tell whether taking a batch apart gives nothing but its own parts again."""
-    own = (whole.deck.player, whole.index)
-    return all((each.deck.player, each.index) == own for each in plan.replays)
+    own = (whole.playback.player, whole.index)
+    return all((each.playback.player, each.index) == own for each in plan.replays)

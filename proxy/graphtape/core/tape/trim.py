@@ -91,7 +91,7 @@ def trim(
 ) -> Trimmed:
     """Say what a tape can do without, and every client still sees the same.
 
-    What stays answers each read, in each stretch between two writes, with the same sequence of
+    What stays answers each read, in each interval between two writes, with the same sequence of
     different answers; for clients that play no unused write. A `$batch` stays: its parts also
     answer one by one, and others may stand between two of it.
 
@@ -117,13 +117,13 @@ def trim(
 
 
 def _behind(index: Index, idle: frozenset[int]) -> Iterator[tuple[int, int, bool]]:
-    """Find the reads in the stretch of an idle write, but for the first of each key.
+    """Find the reads in the interval of an idle write, but for the first of each key.
 
     The first answers before it is reached, whether the write is there or not.
 
     Returns:
         The read, the write, and whether the read also answers after a later write, whose own
-        stretch has no answer.
+        interval has no answer.
     """
     writes = index.writes
     for numbers in index.answers.values():
@@ -142,7 +142,7 @@ def _repeats(
     interactions: Sequence[Interaction], index: Index, *, gone: Collection[int]
 ) -> Iterator[Repeat]:
     writes = frozenset(index.writes)
-    latest: dict[Key, tuple[int, _Answer]] = {}  # reads of this stretch
+    latest: dict[Key, tuple[int, _Answer]] = {}  # reads of this interval
     for number, key in enumerate(_keys(index)):
         if number in gone:
             continue

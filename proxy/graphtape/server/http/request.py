@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from graphtape.core.address import Address
 from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError
 from graphtape.core.graph.local_url import at_host, restore_body, split_session, to_graph
@@ -13,7 +14,6 @@ from graphtape.server.control import is_loopback
 from graphtape.server.http.connection import Connection
 from graphtape.server.http.fields import HOST, OWN_HEADERS
 from graphtape.server.record.unpacking import unpacked
-from graphtape.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection

@@ -243,7 +243,7 @@ class Responder:
             live: Plays one tape, as it was recorded.
             base: The proxy's address, as most clients know it.
         """
-        recording = live.play.decks[0].recording
+        recording = live.play.playbacks[0].recording
         seen = self._answers
         playable = recording.playable
         for slot in range(playable.size):
@@ -323,7 +323,7 @@ def _place(known: Known, outcome: Outcome) -> Place | None:
     question, play = known.question, known.live.play
     if not isinstance(outcome, Replay) or outcome.bend is not None or play.rules:
         return None
-    recording = outcome.deck.recording
+    recording = outcome.playback.recording
     request = question.request
     if outcome.sent or recording.ignores or known.origin:
         return None

@@ -76,7 +76,7 @@ class LiveSession:
     def __post_init__(self) -> None:
         """Begin to watch."""
         self.witness = Witness(self.clean_url, options=self.options, bearing=self.bearing)
-        recordings = [deck.recording for deck in self.play.decks]
+        recordings = [playback.recording for playback in self.play.playbacks]
         self.taped = frozenset().union(*(each.origins for each in recordings))
         self.verdicts = Tally()
         self.play.journal.clean = self.clean_url

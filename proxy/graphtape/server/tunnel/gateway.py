@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
+    from graphtape.core.address import Address
     from graphtape.server.http.connection import Handler
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.tls import Authority
     from graphtape.server.upstream.reach import Reach
     from graphtape.server.visit import Gate
-    from graphtape.settings import Address, Settings
+    from graphtape.settings import Settings
 
 log = logging.getLogger("graphtape")
 

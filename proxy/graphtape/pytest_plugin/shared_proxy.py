@@ -31,7 +31,7 @@ _NO_REQUESTS = (
 
 
 @dataclass(slots=True, kw_only=True)
-class House:
+class SharedProxy:
     """The one proxy that serves all tests of a process; what goes wrong fails the test that asks.
 
     Attributes:
@@ -43,7 +43,7 @@ class House:
     _recorded: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, *, root: Path, upstream: str | None) -> House:
+    def begun(cls, *, root: Path, upstream: str | None) -> SharedProxy:
         """Begin to serve, as the settings file in pytest's root folder says.
 
         Args:
@@ -134,14 +134,14 @@ class House:
                 del self._recording[path]
         found = session.failure()
         if found is not None:
-            return f"graphtape: {told(item, found)}"
+            return f"graphtape: {failure_text(item, found)}"
         if passed:
             for path in recorded:
                 _warn_unwritten(item, path)
         return None
 
 
-def told(item: pytest.Item, found: SessionError) -> str:
+def failure_text(item: pytest.Item, found: SessionError) -> str:
     """Write what is wrong with a test's session, and what to do about it."""
     text = _short(item, str(found))
     if isinstance(found, MissError):

@@ -1,4 +1,4 @@
-"""The stretch of tape that reads are answered from."""
+"""The interval of tape that reads are answered from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class How(StrEnum):
     """How an answer stands to the ones before it.
 
-    `next`: in its turn. `repeated`: the last of its stretch again. `before`, `after`: the stretch
+    `next`: in its turn. `repeated`: the last of its interval again. `before`, `after`: the interval
     has none, so the latest before it, or the first after it.
     """
 
@@ -41,7 +41,7 @@ class _Ahead(dict[tuple[int, int], int]):
         return self._below.get(name) if own is None else own
 
 
-class Stretch:
+class Interval:
     """Lies between the write most recently played and the next one on the tape.
 
     Attributes:
@@ -64,9 +64,9 @@ class Stretch:
         self._cursors = {}
         self.position = None
 
-    def ahead(self) -> Stretch:
+    def ahead(self) -> Interval:
         """Return a copy to look ahead in; this one knows nothing of what plays there."""
-        copy = Stretch(self._index)
+        copy = Interval(self._index)
         copy._low, copy._high, copy.position = self._low, self._high, self.position
         copy._cursors = _Ahead(self._cursors)
         return copy
