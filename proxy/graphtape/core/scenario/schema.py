@@ -12,9 +12,11 @@ import msgspec
 from msgspec import Meta, field
 
 from graphtape.core.decoded import convert
+from graphtape.core.graph.actions import local_name
+from graphtape.core.graph.path_template import PathTemplate
+from graphtape.core.matching.body import unplus
 from graphtape.core.scenario.budget import Budget
 from graphtape.core.scenario.calls import Always, Calls, Every, From, Nth, Probably
-from graphtape.core.scenario.duration import seconds
 from graphtape.core.scenario.key_fault import KeyFault, SpellingError
 from graphtape.core.scenario.rule import Rule, Scenario
 from graphtape.core.scenario.spelled_effect import (
@@ -22,6 +24,8 @@ from graphtape.core.scenario.spelled_effect import (
     Scalar,
     Spelled,
     SpelledEffect,
+    json_path,
+    wait_of,
     written,
 )
 from graphtape.core.scenario.when import When
@@ -75,25 +79,24 @@ class SpelledWhen(Spelled, frozen=True, kw_only=True):
             if not method.isascii() or not method.isalpha():
                 raise KeyFault(f"{method!r} is no method; write GET, POST, PATCH …", "method")
         try:
-            When.over(path=self.path)
+            path = None if self.path is None else PathTemplate.parse(self.path)
         except ValueError as exc:
             raise KeyFault(str(exc), "path") from exc
-        try:
-            return When.over(
-                methods=tuple(methods),
-                path=self.path,
-                action=self.action,
-                query={
-                    name: None if value is None else written(value)
-                    for name, value in self.query.items()
-                },
-                header={name: written(value) for name, value in self.header.items()},
-                body=cast("dict[str, Json]", self.body),
-                session=self.session,
-                after=self.after,
-            )
-        except ValueError as exc:
-            raise KeyFault(str(exc), "body") from exc
+        return When(
+            methods=tuple(method.upper() for method in methods),
+            path=path,
+            action=None if self.action is None else local_name(self.action),
+            query=tuple(
+                (unplus(name), None if value is None else written(value))
+                for name, value in self.query.items()
+            ),
+            body=tuple(
+                (json_path(text, "body"), cast("Json", value)) for text, value in self.body.items()
+            ),
+            header=tuple((name, written(value)) for name, value in self.header.items()),
+            session=self.session,
+            after=None if self.after is None else local_name(self.after),
+        )
 
 
 class SpelledCalls(Spelled, frozen=True, kw_only=True):
@@ -144,10 +147,7 @@ class SpelledBudget(Spelled, frozen=True, kw_only=True):
         """
         if self.writes is None and self.any is None:
             raise KeyFault("it limits nothing; write writes, any, or both")
-        try:
-            window = seconds(self.window)
-        except ValueError as exc:
-            raise KeyFault(str(exc), "window") from exc
+        window = wait_of(self.window, "window")
         return Budget(writes=self.writes, any=self.any, window=window)
 
 

@@ -61,14 +61,24 @@ def _fields(spelled: Mapping[str, str | bool | int | float | None]) -> Pairs:
     return tuple((name, None if v is None else written(v)) for name, v in spelled.items())
 
 
-def _seconds(spelled: str | float, *keys: str | int) -> float:
+def wait_of(spelled: str | float, *keys: str | int) -> float:
+    """Read a duration, in seconds, that stands under these keys.
+
+    Raises:
+        KeyFault: It is none.
+    """
     try:
         return seconds(spelled)
     except ValueError as exc:
         raise KeyFault(str(exc), *keys) from exc
 
 
-def _path(text: str, *keys: str | int) -> JsonPath:
+def json_path(text: str, *keys: str | int) -> JsonPath:
+    """Read a path that stands under these keys.
+
+    Raises:
+        KeyFault: It is none.
+    """
     try:
         return JsonPath.parse(text)
     except ValueError as exc:
@@ -110,22 +120,20 @@ class SpelledDelay(Spelled, frozen=True, kw_only=True):
         """
         match (self.fixed, self.uniform, self.log_normal, self.per_byte):
             case (str() | float() | int() as fixed, None, None, None):
-                return Fixed(seconds=_seconds(fixed, "fixed"))
+                return Fixed(seconds=wait_of(fixed, "fixed"))
             case (None, (low, high), None, None):
-                uniform = Uniform(
-                    low=_seconds(low, "uniform", 0), high=_seconds(high, "uniform", 1)
-                )
+                uniform = Uniform(low=wait_of(low, "uniform", 0), high=wait_of(high, "uniform", 1))
                 if uniform.low > uniform.high:
                     raise KeyFault("the first duration is the least, write it first", "uniform")
                 return uniform
             case (None, None, SpelledLogNormal() as log_normal, None):
                 return LogNormal(
-                    median=_seconds(log_normal.median, "log_normal", "median"),
+                    median=wait_of(log_normal.median, "log_normal", "median"),
                     sigma=log_normal.sigma,
-                    longest=_seconds(log_normal.max, "log_normal", "max"),
+                    longest=wait_of(log_normal.max, "log_normal", "max"),
                 )
             case (None, None, None, str() | float() | int() as per_byte):
-                return PerByte(seconds=_seconds(per_byte, "per_byte"))
+                return PerByte(seconds=wait_of(per_byte, "per_byte"))
             case _:
                 raise KeyFault("write exactly one of fixed, uniform, log_normal, per_byte")
 
@@ -276,17 +284,17 @@ class SpelledEffect(Spelled, frozen=True, kw_only=True):
         """Return the edits in the order they are made: set, remove, append."""
         removed = [self.remove] if isinstance(self.remove, str) else self.remove
         return (
-            *(SetValue(path=_path(p, "set", p), json=_json(v)) for p, v in self.set_.items()),
+            *(SetValue(path=json_path(p, "set", p), json=_json(v)) for p, v in self.set_.items()),
             *(RemoveValue(path=_inner(p, "remove")) for p in removed),
             *(
-                AppendValue(path=_path(p, "append", p), json=_json(v))
+                AppendValue(path=json_path(p, "append", p), json=_json(v))
                 for p, v in self.append.items()
             ),
         )
 
 
 def _inner(text: str, key: str) -> JsonPath:
-    path = _path(text, key)
+    path = json_path(text, key)
     if not path.steps:
         raise KeyFault("$ is the whole body, which can't be removed; answer gives another", key)
     return path
