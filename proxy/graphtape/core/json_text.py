@@ -58,7 +58,7 @@ class Scalar:
 
 
 class _Place:
-    """Where in the nesting a scan is: the container it is in, and the way there.
+    """Where in the nesting a scan is: the container it is in, and the path to it.
 
     One list holds the whole stack: a step's type tells the kind of the container it is in.
 

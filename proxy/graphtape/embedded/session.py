@@ -119,8 +119,8 @@ class ProxySession:
         """Play these scenarios, in place of those chosen before; they begin to count anew.
 
         Args:
-            scenarios: Presets by name, files, or dicts with name and rules; the first that has
-                a say wins. None plays no scenario.
+            scenarios: Presets by name, files, or dicts with name and rules; of rules that
+                match a request the first one wins. None plays no scenario.
 
         Raises:
             UsageError: One isn't known, or is wrong.

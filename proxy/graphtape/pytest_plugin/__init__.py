@@ -140,7 +140,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_recording_configure(config: pytest.Config, vcr: VCR) -> None:
-    """Keep pytest-recording's hands off the way to the proxy, in tests that use both."""
+    """Let pytest-recording ignore requests to the proxy, in tests that use both."""
     item = config.stash.get(_RUNNING, None)
     if isinstance(item, pytest.Function) and "graphtape" in item.fixturenames:
         vcr.ignore_hosts = (*vcr.ignore_hosts, "127.0.0.1")

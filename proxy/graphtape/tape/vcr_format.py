@@ -59,7 +59,7 @@ class Metadata:
         format: Of this mapping.
         graphtape: Version that wrote it.
         upstream: A cloud's name, `sandbox` or `custom`; never an address.
-        recorded_at: UTC, ISO 8601 with Z; empty where nobody knows.
+        recorded_at: UTC, ISO 8601 with Z; empty where unknown.
         interactions: How many there were; `dump` counts.
         digest: Of all of them, see `digest`; `dump` computes it.
         salt: For pseudonyms, or empty where it isn't kept in the cassette.

@@ -321,7 +321,7 @@ def _distance(key: Key, other: Key) -> tuple[bool, bool, float, bool]:
     here, there = set(key.path.split("/")), set(other.path.split("/"))
     return (
         (key.method, key.path) != (other.method, other.path),
-        # However alike the letters, a batch is nobody's near miss but another batch's.
+        # However similar the paths, only another batch is near to a batch.
         key.path.endswith(_BATCH) != other.path.endswith(_BATCH),
         1 - len(here & there) / len(here | there),
         key.method != other.method,

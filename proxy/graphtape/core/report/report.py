@@ -62,8 +62,8 @@ class CassetteFacts:
     Attributes:
         name: As the replay was given it.
         interactions: How many it holds.
-        recorded_at: UTC, ISO 8601; None where nobody knows.
-        upstream: A cloud's name, `sandbox` or `custom`; None where nobody knows.
+        recorded_at: UTC, ISO 8601; None where unknown.
+        upstream: A cloud's name, `sandbox` or `custom`; None where unknown.
         edited: Since it was recorded, by hand or tool.
     """
 
@@ -76,7 +76,7 @@ class CassetteFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aged:
-    """A cassette and its age in whole days; None where nobody knows it."""
+    """A cassette and its age in whole days; None where unknown."""
 
     facts: CassetteFacts
     days: int | None

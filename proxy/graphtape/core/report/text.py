@@ -31,7 +31,7 @@ def as_text(reports: Sequence[Report], *, failed: bool = False) -> list[str]:
     """Write reports, one line an item; each but the first under the name of its session.
 
     Unused is what no session used. Of the other sessions those are told to which something
-    happened that nobody wants; the rest are counted.
+    happened that is a problem; the rest are counted.
 
     Args:
         reports: That of the default session first.

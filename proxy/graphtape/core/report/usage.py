@@ -110,7 +110,7 @@ class Tape:
         found = self._told.get(index)
         if found is None:
             request = self._recording.interactions[index].request
-            # What is on the tape has been through no journal: nobody may have cleaned it.
+            # Unlike the journal, the tape may hold secrets: a user may have recorded it elsewhere.
             url = spelled_out(self._recording.redactor.url(request.url))
             found = self._told[index] = UnusedRequest(
                 index=index, method=spelled_out(request.method), url=cut(url, LONGEST_URL)

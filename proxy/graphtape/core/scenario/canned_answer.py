@@ -1,4 +1,4 @@
-"""An answer a scenario gives by itself."""
+"""Answers that a scenario injects: errors of Graph, or any status, header and body."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ CannedAnswer: TypeAlias = ErrorAnswer | PlainAnswer
 
 
 def throttled(seconds: int) -> ErrorAnswer:
-    """Refuse for so many seconds."""
+    """Return a 429 whose Retry-After is so many seconds."""
     return ErrorAnswer(error=ERRORS["TooManyRequests"], retry_after=seconds)
 
 
 def reason_of(status: int) -> str:
-    """Return the reason phrase of a status, '' of one nobody registered."""
+    """Return the reason phrase of a status; '' of one that isn't registered."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

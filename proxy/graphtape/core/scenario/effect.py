@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ConnectionFault(enum.StrEnum):
-    """What the client meets in place of an answer; nothing is asked, no tape is used up."""
+    """A broken connection in place of an answer; neither upstream nor tape is asked."""
 
     RESET = "reset"
     CLOSE = "close"
@@ -25,7 +25,7 @@ class ConnectionFault(enum.StrEnum):
 
 
 class WireFault(enum.StrEnum):
-    """What becomes of an answer on its way out."""
+    """A fault of the connection while the answer is sent."""
 
     TRUNCATE = "truncate"
     DRIP = "drip"

@@ -1,4 +1,4 @@
-"""What stands at a path into JSON, and edits there that leave every other byte as it was."""
+"""Values at a path in a JSON text, and edits of them that leave all other bytes unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Edit: TypeAlias = "SetValue | RemoveValue | AppendValue"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonPath:
-    """Where in a JSON text values stand."""
+    """A path to values in a JSON text."""
 
     text: str
     steps: tuple[Step, ...]
@@ -38,7 +38,7 @@ class JsonPath:
         return _follow([root], self.steps)
 
     def absent_from(self, body: bytes) -> bool:
-        """Tell, without reading the text, that nothing stands at the path; False is no promise."""
+        """Tell by a quick search that no value is at the path; False means there may be one."""
         last = self.steps[-1].name if self.steps else None
         # An escape could spell the name otherwise.
         return isinstance(last, str) and b"\\u" not in body and quote(last) not in body
@@ -64,7 +64,7 @@ def _follow(nodes: list[Node], steps: tuple[Step, ...]) -> list[Node]:
 
 
 def _below(nodes: list[Node]) -> Iterator[Node]:
-    """Walk values and all that stands in them, in the order of the text."""
+    """Yield values and all their descendants, in document order."""
     waiting = nodes[::-1]
     while waiting:
         node = waiting.pop()
@@ -82,7 +82,7 @@ def _children(node: Node, name: str | int | None) -> Iterable[Node]:
 
 
 def _apart(nodes: Iterable[Node]) -> list[Node]:
-    """Leave out what stands inside another one: an edit of the outer one replaces it."""
+    """Leave out nodes inside others of the list: an edit of the outer one replaces them."""
     kept: list[Node] = []
     for node in sorted(nodes, key=lambda each: each.start):
         if not kept or node.start >= kept[-1].end:

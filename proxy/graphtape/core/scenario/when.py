@@ -92,13 +92,13 @@ class When:
     after: str | None = None
 
     def differs(self, ask: Ask) -> str | None:
-        """Return why a request isn't meant, whatever came before it; None where it is."""
+        """Return why a request doesn't match, `after` aside; None where it does."""
         if self.session is not None and ask.session != self.session:
             return f"the session is {ask.session!r}, not {self.session!r}"
         return self._differs_in_place(ask) or self._differs_inside(ask)
 
     def lacks(self, seen: Collection[str]) -> str | None:
-        """Return what had to come before a request; None where it has come.
+        """Return which action is missing before this request; None where none is.
 
         Args:
             seen: Actions this play let pass so far, by local name.

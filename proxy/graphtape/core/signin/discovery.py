@@ -52,7 +52,7 @@ def configuration(ask: Ask) -> Response:
 
 
 def keys(ask: Ask) -> Response:
-    """Name no key: nothing verifies a fake token, and nobody is to think so."""
+    """Return no keys: a fake token can't be verified, and must not seem to be."""
     return _json(ask, {"keys": []})
 
 

@@ -1,4 +1,4 @@
-"""The interval of tape that reads are answered from."""
+"""The interval between two writes on the tape, from which reads are answered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class How(StrEnum):
 
 
 class _Ahead(dict[tuple[int, int], int]):
-    """Cursors on top of others, which are looked into and left alone: they aren't copied."""
+    """Cursors layered over others: reads fall through to them, writes don't change them."""
 
     __slots__ = ("_below",)
 
@@ -42,7 +42,7 @@ class _Ahead(dict[tuple[int, int], int]):
 
 
 class Interval:
-    """Lies between the write most recently played and the next one on the tape.
+    """The slots between the write most recently played and the next one on the tape.
 
     Attributes:
         position: Slot of that write; None before the first.
@@ -65,7 +65,7 @@ class Interval:
         self.position = None
 
     def ahead(self) -> Interval:
-        """Return a copy to look ahead in; this one knows nothing of what plays there."""
+        """Return a copy to look ahead with; what plays in the copy doesn't change this one."""
         copy = Interval(self._index)
         copy._low, copy._high, copy.position = self._low, self._high, self.position
         copy._cursors = _Ahead(self._cursors)
@@ -97,7 +97,7 @@ class Interval:
                 self._cursors[name] = slot
 
     def move(self, write: int) -> None:
-        """Go to where a write stands; a part of a batch stands where its batch does."""
+        """Begin anew at a write that played; a part of a batch counts as its batch."""
         if write == self.position:  # another part of the same batch: no state comes back
             return
         writes = self._index.writes

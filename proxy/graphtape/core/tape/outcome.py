@@ -110,7 +110,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedDependency:
-    """Ask nobody: a part this one depends on failed.
+    """Neither tape nor upstream is asked: a part this one depends on failed.
 
     Attributes:
         on: Id of that part.

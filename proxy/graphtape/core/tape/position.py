@@ -50,9 +50,9 @@ class Hit:
         part: Id of the part that answers, where the interaction is a `$batch` and the request
             asks for no batch.
         slot: Of the answer, as the index numbers them.
-        how: How it was come by.
+        how: How it stands to the answers before it.
         answers: All slots of its key, as the index holds them.
-        reserved: Whether nobody else is given it, until it is released.
+        reserved: Whether no other request is given it, until it is released.
     """
 
     index: int
@@ -121,7 +121,7 @@ class Player:
         return None if slot is None else self._index.interactions[slot]
 
     def rewind(self) -> None:
-        """Go back to the start. What is on its way to a client counts for nothing any more."""
+        """Go back to the start. Answers that are still being sent no longer count."""
         self._passed = {}
         self._freed = {}
         self._reserved = set()
@@ -147,7 +147,8 @@ class Player:
                 the answer had played.
 
         Returns:
-            Its slot, and how it is come by; None where each was played or is reserved.
+            Its slot, and how it stands to the answers before it; None where each was played or
+            is reserved.
         """
         once = write or self._order is Order.REQUEST
         if not once:
@@ -170,7 +171,7 @@ class Player:
         return chosen
 
     def hit(self, chosen: tuple[int, How], answers: Sequence[int], *, write: bool) -> Hit:
-        """Return what `choose` has chosen as the hit it is; the same each time."""
+        """Return the hit for what `choose` returned; equal for equal arguments."""
         slot, how = chosen
         part = self._index.parts.get(slot)
         return Hit(
@@ -183,13 +184,13 @@ class Player:
         )
 
     def used_up(self, answers: Sequence[int]) -> Miss:
-        """Return why `choose` has chosen none."""
+        """Return the miss for when `choose` returned None: every answer was used."""
         last = self._index.interactions[answers[-1]]
         reason = AlreadyPlayed(index=last, recorded=len(answers), position=self.position)
         return Miss(reason=reason)
 
     def _next_free(self, answers: Sequence[int]) -> int | None:
-        """Return the first answer that is still to be had; each is passed over but once."""
+        """Return the first answer that is neither played nor reserved; each is skipped at most once."""
         name = (answers[0], len(answers))
         freed = self._freed.get(name, [])
         while freed:
@@ -244,7 +245,7 @@ class Player:
     def _pass(
         self, slot: int, answers: Sequence[int], interval: Interval, *, reserved: bool
     ) -> None:
-        """Go to where an answer leaves the tape."""
+        """Move an interval on, as if an answer had played."""
         if self._order is Order.REQUEST:
             return
         index = self._index
@@ -258,7 +259,7 @@ class Player:
                 interval.note(each, index.lines[each])
 
     def release(self, hit: Hit) -> None:
-        """Give an answer back that didn't go out whole."""
+        """End the reservation of an answer that wasn't sent whole, so that it can play again."""
         if hit.slot not in self._reserved:
             return
         claims = self._claims(hit.slot)

@@ -23,7 +23,7 @@ _MOST = 64
 
 
 class Sought:
-    """A request on one cassette: what it is found by there, and what answers it.
+    """A request looked up on one cassette: its key there, and the slots that answer it.
 
     Attributes:
         playback: The cassette.
@@ -59,7 +59,7 @@ class Sought:
         return self.answers is not None and len(self.answers) > 1
 
     def find(self, ahead: Interval | None = None) -> Replay | Miss:
-        """Find the answer of now; a write's is reserved.
+        """Find the answer at the current tape position; a write's is reserved.
 
         Args:
             ahead: As in `Player.choose`.

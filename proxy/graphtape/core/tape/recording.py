@@ -162,7 +162,7 @@ class Recording:
         )
 
     def ask(self, request: Request) -> Asked:
-        """Return what a request as the client sent it is found by."""
+        """Look up a request as the client sent it."""
         return self._as_recorded(request) or self._as_redacted(request)
 
     def _as_recorded(self, request: Request) -> Asked | None:
@@ -224,7 +224,7 @@ class Recording:
         return self.told_apart(asked.key, answers)
 
     def told_apart(self, key: Key, answers: Sequence[int]) -> bool:
-        """Tell whether what answers a key was asked with different secrets."""
+        """Tell whether the recorded requests of a key differ in the secrets that were masked."""
         if answers[0] in self.playable.varied:
             return True
         return bool(self.alike) and key_digest(key) in self.alike

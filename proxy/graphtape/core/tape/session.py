@@ -1,4 +1,4 @@
-"""One client's isolated play: where each answer is to come from, and how it is bent."""
+"""One client's session: where each answer comes from, and how scenarios change it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Session:
         playbacks: The cassettes, in the order they are asked.
         rules: Bend what tape or upstream answered, after every scenario.
         script: The scenarios, and what they have counted.
-        configuration: Changes whenever a question that was compiled before is good no more.
+        configuration: Changes whenever questions compiled before are no longer valid.
         forwards: Whether a request may reach upstream.
         plays: Whether an answer may come from the tape, so that a request must be read whole.
     """
@@ -106,7 +106,7 @@ class Session:
         self.script = self.script.anew()
 
     def compile(self, request: Request, *, cue: Cue | None = None) -> Question:
-        """Find out of a request whatever its bytes and the configuration decide.
+        """Compute everything about a request that depends on its bytes and the configuration alone.
 
         Args:
             request: As the client sent it, at a Graph root.
@@ -170,12 +170,12 @@ class Session:
             yield self.script, question.fit
 
     def _decide(self, question: Question, now: float) -> Decision:
-        """Ask every scenario, since every one counts; the first that has a say wins."""
+        """Ask every scenario, since each counts requests; the first that decides anything wins."""
         decisions = [script.decide(fit, now=now) for script, fit in self._scripts(question)]
         return next((each for each in decisions if each != PASS), PASS)
 
     def _decide_parts(self, question: Question, now: float) -> Parts | Fault | None:
-        """Ask of each part of a batch; None where nobody has a say, or it is none."""
+        """Ask about each part of a batch; None where nothing is decided, or it is no batch."""
         if not isinstance(question.batch, Batch):
             return None
         asked = [
@@ -220,7 +220,7 @@ class Session:
     def _plan_directed(
         self, question: Question, batch: Batch, directed: Parts
     ) -> Assemble | Forward:
-        """Answer a batch part by part, since scenarios have a say in some."""
+        """Answer a batch part by part, since scenarios decide about some parts."""
         plan = question.assemble(batch, self._find_parts(batch, directed), directed)
         if plan.misses and self.forwards:
             self.release(plan)
@@ -290,7 +290,7 @@ class Session:
         return second or Refuse(misses=tuple(misses))
 
     def find(self, request: Request) -> Replay | None:
-        """Find the answer to another request than the client's; no scenario has a say in it."""
+        """Find the answer to another request than the client's; scenarios don't apply to it."""
         found = self._find(self.compile(request))
         return found if isinstance(found, Replay) else None
 
@@ -328,6 +328,6 @@ def _fails(found: Found, bend: Bend | None) -> bool:
 
 
 def _is_all_from(whole: Replay, plan: Assemble) -> bool:
-    """Tell whether taking a batch apart gives nothing but its own parts again."""
+    """Tell whether all answers to the parts come from the same recorded batch."""
     own = (whole.playback.player, whole.index)
     return all((each.playback.player, each.index) == own for each in plan.replays)

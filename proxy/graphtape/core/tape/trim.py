@@ -1,4 +1,4 @@
-"""What a tape can do without: interactions nobody plays, and polls that learned nothing new."""
+"""Which interactions can be removed: unused ones, and polls with the same answer as before."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def trim(
     Args:
         interactions: In tape order.
         index: Of their keys.
-        unused: Indices that nobody plays.
+        unused: Indices of interactions that are never played.
     """
     idle = frozenset(unused)
     parting: set[int] = set()

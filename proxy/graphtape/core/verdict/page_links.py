@@ -62,7 +62,7 @@ class PageLinks:
 
     @staticmethod
     def _unreadable(call: Call, response: Response) -> bool:
-        """Tell whether an answer may have held links that nobody here has seen."""
+        """Tell whether an answer may hold links that can't be read here."""
         if "Content-Encoding" in response.headers:
             return True
         expected = response.status == _OK and call.request.method.upper() != "HEAD"

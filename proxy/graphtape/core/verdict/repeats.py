@@ -73,7 +73,7 @@ class Wait:
 
 
 class Repeats:
-    """What is outstanding: waits that were told, and writes nobody knows the end of.
+    """What is outstanding: waits that answers asked for, and writes whose outcome is unknown.
 
     It holds a bounded number of either and forgets the oldest: then there are verdicts less,
     never wrong ones.

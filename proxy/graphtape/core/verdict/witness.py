@@ -1,4 +1,4 @@
-"""Who watches what a client does, and says what is worth knowing about it."""
+"""Watches the requests of a client and reports what Graph's documentation advises against."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Witness:
 
     @property
     def expects(self) -> bool:
-        """Whether what comes next may be a repeat somebody has to judge."""
+        """Whether the next request may be a repeat that has to be judged."""
         repeats = self._repeats
         return bool(repeats.waits or repeats.doubts)
 

@@ -57,7 +57,7 @@ class Head(msgspec.Struct, frozen=True):
     Attributes:
         metadata: As the cassette has it.
         edited: Whether it differs from what its metadata says.
-        made_up_salt: Of the keys' pseudonyms, where nobody gave one; else empty.
+        made_up_salt: Of the keys' pseudonyms, where no salt was given; else empty.
         salt_digest: Of whichever salt the keys were made with.
         origins: As `Recording.origins`.
         offsets: By interaction, where it begins in the buffer, in 8 bytes; one more at the end.
@@ -172,7 +172,7 @@ def _index(
 
 
 class Answers(Mapping["Key", "Sequence[int]"]):
-    """`Index.answers` over packed keys: none is read unless all are gone through."""
+    """`Index.answers` over packed keys: a key is read only when all are iterated over."""
 
     def __init__(
         self, numbers: dict[bytes, int], starts: Sequence[int], slots: Sequence[int]

@@ -96,7 +96,7 @@ class Folder:
         return self.path / f"{identity.hex()}{_SUFFIX}"
 
     def _prune(self) -> None:
-        """Remove what was used longest ago where there is too much, and drafts nobody ends."""
+        """Remove the least recently used where there is too much, and drafts of dead processes."""
         kept: list[tuple[float, int, Path]] = []
         for path in self.path.iterdir():
             if path.suffix not in {_SUFFIX, _DRAFT_SUFFIX}:
