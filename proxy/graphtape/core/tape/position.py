@@ -190,7 +190,7 @@ class Player:
         return Miss(reason=reason)
 
     def _next_free(self, answers: Sequence[int]) -> int | None:
-        """Return the first answer that is neither played nor reserved; each is skipped at most once."""
+        """Return the first answer that is neither played nor reserved; skips each only once."""
         name = (answers[0], len(answers))
         freed = self._freed.get(name, [])
         while freed:
