@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import trustme
 from aiohttp import web
 
-from graphtape.core.graph.origin import split_session
+from graphtape.core.graph.local_url import split_session
 from graphtape.core.message import Headers, Request
-from graphtape.core.signin import TERMS, Terms, sign_in
+from graphtape.core.signin.authority import sign_in
+from graphtape.core.signin.terms import TERMS, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
     from graphtape.core.journal import Entry
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
     from graphtape.server.session.live_session import LiveSession
 
 TOKEN = "not-a-real-control-token"

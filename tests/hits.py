@@ -9,12 +9,12 @@ from graphtape.core.tape.position import NOT_RECORDED
 if TYPE_CHECKING:
     from graphtape.core.matching.key import Key
     from graphtape.core.tape.index import Index
+    from graphtape.core.tape.interval import Interval
     from graphtape.core.tape.position import Hit, Miss, Player
-    from graphtape.core.tape.stretch import Stretch
 
 
 def find(
-    player: Player, index: Index, key: Key, *, write: bool, ahead: Stretch | None = None
+    player: Player, index: Index, key: Key, *, write: bool, ahead: Interval | None = None
 ) -> Hit | Miss:
     """Find the answer to a request; other arguments as of `Player.choose`."""
     answers = index.find(key, None)

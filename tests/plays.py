@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from graphtape.core.message import Headers, Request, Response
-from graphtape.core.scenario import Answer, Decision, Pass, Play, Stamp
+from graphtape.core.scenario.graph_error import Stamp
+from graphtape.core.scenario.play import Answer, Decision, Pass, Play
 from graphtape.scenarios import read
 
 SETTINGS = "/deviceManagement/chromeOSOnboardingSettings"

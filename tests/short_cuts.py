@@ -13,6 +13,7 @@ import pytest
 from graphtape.server.http import at_once
 from graphtape.server.replay.responder import Responder
 from proxies import AUTH, replaying
+from unused import left_unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -199,7 +200,7 @@ def told(tape: Path | list[Path], requests: Sequence[bytes], **settings: object)
         counts={str(source): count for source, count in journal.counts.items()},
         injected=dict(journal.injected),
         heard=[_lasting(each, port) for each in proxy.entries],
-        unused=outcome.session.unused(),
+        unused=left_unused(outcome.session),
         verdicts=tuple(_SECONDS.sub("SOON", each) for each in outcome.verdicts.lines()),
     )
 

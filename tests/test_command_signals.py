@@ -11,11 +11,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from commands import GRAPHTAPE, environment
 from graphtape.runner.command import Command, Exited
-from graphtape.runner.process_tree import descendants
 from tapes import exchanged, taped
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ async def test_a_signal_before_the_command_runs_reaches_it_when_it_does() -> Non
 
 
 def test_a_run_that_is_broken_off_leaves_no_command_behind() -> None:
-    before = set(descendants(os.getpid()))
+    before = set(psutil.Process().children(recursive=True))
 
     async def run() -> None:
         command = Command(words=("sleep", "61"), on_note=print)
@@ -158,7 +158,7 @@ def test_a_run_that_is_broken_off_leaves_no_command_behind() -> None:
             await asyncio.wait_for(command.run(os.environ), 0.5)
 
     asyncio.run(run())
-    assert set(descendants(os.getpid())) <= before
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def test_what_is_ignored_stays_ignored_in_the_command(tmp_path: Path) -> None:

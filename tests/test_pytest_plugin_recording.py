@@ -127,16 +127,16 @@ def test_a_cassette_that_another_test_is_recording_into_names_that_test(
     pytester.makepyfile(
         test_it=HEAD
         + """
-from graphtape.pytest_plugin import house_of
+from graphtape.pytest_plugin import proxy_of
 from graphtape.pytest_plugin.marker import Asked
 
 @pytest.mark.graphtape("d")
 def test_a(graphtape, request):
-    house = house_of(request.config)
+    proxy = proxy_of(request.config)
     path = request.path.parent / "cassettes" / "d.yaml"
     asked = Asked(names=("d",), mode=None, directs={})
     with pytest.raises(pytest.fail.Exception, match="test_it.py::test_a is recording into it"):
-        house.open(request.node, (path,), asked, mode="once")
+        proxy.open(request.node, (path,), asked, mode="once")
 """
     )
     run(pytester, "--graphtape-mode=once", SANDBOX).assert_outcomes(passed=1)

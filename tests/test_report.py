@@ -11,11 +11,13 @@ import pytest
 from graphtape.cli.outcome import exit_code
 from graphtape.cli.unused import read_unused
 from graphtape.core.journal import Source
-from graphtape.core.report import CassetteFacts, Taping, as_json, as_text
+from graphtape.core.report.flat_json import as_json
+from graphtape.core.report.report import CassetteFacts, Taping
+from graphtape.core.report.text import as_text
 from graphtape.core.tape.outcome import Mode
-from graphtape.core.verdict import Kind, Verdict
+from graphtape.core.verdict.verdict import Kind, Verdict
 from plays import playing
-from told import NOW, SETTINGS, eventful, fine, journal, miss, play, session, tape, tell, used
+from reports import NOW, SETTINGS, eventful, fine, journal, miss, play, session, tape, tell, used
 
 if TYPE_CHECKING:
     from collections.abc import Callable

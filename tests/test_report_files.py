@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from graphtape.core.errors import GraphtapeError, UsageError
-from graphtape.core.report import as_markdown
+from graphtape.core.report.markdown import as_markdown
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.reporting import (
     STEP_SUMMARY_LIMIT,
@@ -19,8 +19,8 @@ from graphtape.runner.reporting import (
     write_report,
 )
 from proxies import AUTH, SHARED, needs_recordings, proxied
+from reports import eventful, fine, miss, session, tell
 from tapes import exchanged, taped
-from told import eventful, fine, miss, session, tell
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from graphtape.core.report import Taping, as_junit
+from graphtape.core.report.junit import as_junit
+from graphtape.core.report.report import Taping
 from graphtape.core.tape.outcome import Mode
-from graphtape.core.verdict import Kind, Verdict
-from told import WHY, eventful, fine, miss, session, tape, tell, used
+from graphtape.core.verdict.verdict import Kind, Verdict
+from reports import WHY, eventful, fine, miss, session, tape, tell, used
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
 
     Golden = Callable[[str, str], None]
 

@@ -8,8 +8,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from graphtape.core.journal import Source
-from graphtape.core.report import as_markdown
-from told import eventful, fine, journal, miss, session, tape, tell, used
+from graphtape.core.report.markdown import as_markdown
+from reports import eventful, fine, journal, miss, session, tape, tell, used
 
 if TYPE_CHECKING:
     from collections.abc import Callable

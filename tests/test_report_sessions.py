@@ -14,22 +14,21 @@ from graphtape.core.graph.batch import recorded_parts
 from graphtape.core.matching.key import MatchOptions
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.redaction import Redactor
-from graphtape.core.report import (
-    Taping,
-    Usage,
-    account,
-    as_json,
-    as_junit,
-    as_markdown,
-    as_text,
-    unused_by_all,
-)
+from graphtape.core.report.accounting import account
+from graphtape.core.report.flat_json import as_json
+from graphtape.core.report.junit import as_junit
+from graphtape.core.report.markdown import as_markdown
+from graphtape.core.report.report import Taping
+from graphtape.core.report.text import as_text
+from graphtape.core.report.unused import unused_by_all
+from graphtape.core.report.usage import Usage
 from graphtape.core.tape.recording import Recording
-from graphtape.core.verdict import Tally
-from told import NOW, ROOT, fine, miss, play, session, tape, tell, used
+from graphtape.core.verdict.tally import Tally
+from reports import NOW, ROOT, fine, miss, play, session, tape, tell, used
+from unused import left_unused
 
 if TYPE_CHECKING:
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
 
 
 def quiet(name: str) -> Report:
@@ -167,7 +166,7 @@ def test_a_report_leaves_unused_what_the_session_does(asked: tuple[str, ...]) ->
     for path in asked:
         play(told, path)
     (unused,) = tell(told, cassettes=()).unused
-    assert unused.indices == told.unused().get("tape.yaml", ())
+    assert unused.indices == left_unused(told).get("tape.yaml", ())
     assert unused.count == len(unused.indices)
 
 

@@ -11,7 +11,8 @@ import pytest
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.actions import ONBOARDING_STATUSES
 from graphtape.core.message import Request
-from graphtape.core.scenario import Answer, ConnectionFault, Fault, Pass, Play, WireFault
+from graphtape.core.scenario.effect import ConnectionFault, WireFault
+from graphtape.core.scenario.play import Answer, Fault, Pass, Play
 from graphtape.scenarios import load, preset_text, presets, read, schema_text
 from plays import SETTINGS, STAMP, answered, asked, bent, decide, disconnect, status
 

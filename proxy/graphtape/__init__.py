@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from graphtape.core.journal import Entry, Source
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
     from graphtape.embedded import MissError, ProxySession, SessionError, record, replay
 
 __version__ = "0.1.0"
@@ -52,7 +52,7 @@ _HOMES = {
         "UsageError",
     ),
     "graphtape.core.journal": ("Entry", "Source"),
-    "graphtape.core.report": ("Report",),
+    "graphtape.core.report.report": ("Report",),
     "graphtape.embedded": ("MissError", "ProxySession", "SessionError", "record", "replay"),
 }
 

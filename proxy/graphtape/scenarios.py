@@ -20,7 +20,7 @@ from graphtape.core.scenario.schema import json_schema, scenario_of
 from graphtape.files import content
 
 if TYPE_CHECKING:
-    from graphtape.core.scenario import Scenario
+    from graphtape.core.scenario.rule import Scenario
 
 Keys: TypeAlias = tuple[str | int, ...]
 Plain: TypeAlias = "str | bool | int | float | list[Plain] | dict[str, Plain] | None"

@@ -11,62 +11,30 @@ import msgspec
 from graphtape import files
 from graphtape.core.decoded import convert
 from graphtape.core.errors import UsageError
-from graphtape.core.graph.link import shown
-from graphtape.core.graph.origin import upstream_named
+from graphtape.core.graph.cloud import Upstream, upstream_named
 from graphtape.core.graph.path_template import PathTemplate
 from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
-from graphtape.core.scenario import StatusRule
 from graphtape.core.scenario.key_fault import SpellingError
+from graphtape.core.scenario.status import StatusRule
 from graphtape.core.tape.outcome import Mode
 from graphtape.core.tape.position import Order
-from graphtape.core.verdict import Kind  # noqa: TC001 - msgspec reads the annotations
+from graphtape.core.verdict.verdict import Kind  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphtape.core.graph.origin import Upstream
-    from graphtape.core.scenario import Scenario
+    from graphtape.core.scenario.rule import Scenario
 
 MIB = 1024 * 1024
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
-class Address(msgspec.Struct, frozen=True):
-    """A place to listen.
-
-    Attributes:
-        host: A name or an IP address, without brackets.
-        port: 0 takes a free one.
-    """
-
-    host: str
-    port: Port
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read `HOST:PORT`; an IPv6 address stands in brackets.
-
-        Raises:
-            UsageError: It isn't that.
-        """
-        host, colon, port = text.rpartition(":")
-        bracketed = host.startswith("[") and host.endswith("]")
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
-            raise UsageError(f"{shown(text)!r} is no address: HOST:PORT, such as 127.0.0.1:8787")
-        if ":" in host and not bracketed:
-            raise UsageError(f"{shown(text)!r}: an IPv6 address stands in brackets, [::1]:8787")
-        return cls(host[1:-1] if bracketed else host, int(port))
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """A table of the settings file; a key that it doesn't know is an error."""
 
 
-class RouteMatching(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class RouteMatching(Table, frozen=True, kw_only=True):
     """A `[[matching.routes]]` table: what holds for some requests instead of for all.
 
     Attributes:
@@ -82,9 +50,7 @@ class RouteMatching(
     ignore_query: tuple[str, ...] = ()
 
 
-class Matching(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class Matching(Table, frozen=True, kw_only=True):
     """The `[matching]` table.
 
     Attributes:
@@ -96,9 +62,7 @@ class Matching(
     routes: tuple[RouteMatching, ...] = ()
 
 
-class Redaction(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class Redaction(Table, frozen=True, kw_only=True):
     """The `[redaction]` table; see `core.redaction.Policy` for each key.
 
     Attributes:
@@ -122,7 +86,7 @@ class Redaction(
     before_record_response: str | None = None
 
 
-class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+class SignIn(Table, frozen=True, kw_only=True):
     """The `[signin]` table: what the tokens of the offline authority say.
 
     Attributes:
@@ -139,9 +103,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     user: str | None = None
 
 
-class Settings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
-):
+class Settings(Table, frozen=True, kw_only=True):
     """Everything a run can be told.
 
     Attributes:

@@ -13,6 +13,7 @@ with warnings.catch_warnings():
     from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
     from msgraph_core.requests.batch_request_content import BatchRequestContent
     from msgraph_core.requests.batch_request_item import BatchRequestItem
+from unused import left_unused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,4 +47,4 @@ async def test_a_recorded_batch_replays_to_a_client_that_makes_up_ids(tmp_path: 
         assert await statuses(proxy.url) == [200, 200]
         assert await statuses(proxy.url) == [599, 424]
         assert [entry.source for entry in proxy.entries] == ["replayed", "missed"]
-        assert proxy.proxy.outcome.session.unused() == {}
+        assert left_unused(proxy.proxy.outcome.session) == {}

@@ -17,6 +17,7 @@ from graphtape.runner.command import environment
 from known_clients import azure_cli
 from proxies import replaying
 from tapes import exchanged, taped
+from unused import left_unused
 
 PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text("utf-8")
 RECIPES = {
@@ -66,4 +67,4 @@ def test_a_recipe_disconnects_and_prints_the_status(name: str, tmp_path: Path) -
             check=False,
         )
         assert (done.returncode, done.stdout.strip()) == (0, "inprogress"), done.stderr
-        assert proxy.proxy.outcome.session.unused() == {}
+        assert left_unused(proxy.proxy.outcome.session) == {}

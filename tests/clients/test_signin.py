@@ -22,7 +22,7 @@ from azure.identity import (
 )
 
 from authority import serving_authority
-from graphtape.core.signin import credentials
+from graphtape.core.signin.environment import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -278,4 +278,4 @@ RECORDINGS = sorted(SHARED.glob("har/*.har")) + sorted(SHARED.glob("azure-cli/*.
 def test_a_real_recording_has_not_drifted_from_itself(path: Path) -> None:
     tape = open_cassette(path).interactions
     assert drift(tape, tape) == ()
-    assert all(str(change).startswith("Vanished") for change in drift(tape, ()))
+    assert all(change.kind == "vanished" for change in drift(tape, ()))

@@ -14,10 +14,9 @@ from graphtape.core.matching.key import (
     MatchOptions,
     key_of,
     writes,
-    writes_of,
 )
 from graphtape.core.matching.mismatch import Mismatch, Near, differences, nearest
-from graphtape.core.message import Headers, Interaction, Request, Response
+from graphtape.core.message import Headers, Request
 from graphtape.core.tape.index import Index
 
 if TYPE_CHECKING:
@@ -365,12 +364,6 @@ def test_posts_read_where_the_user_says_so() -> None:
     assert not writes(batch({"method": "POST", "url": "/me/peek"}), options)
     assert writes(post(b"", url="/me/peekaboo"), options)
     assert writes(replace(get("/me/peek"), method="DELETE"), options)
-
-
-def test_tells_for_each_interaction_whether_it_writes() -> None:
-    answer = Response(status=200)
-    tape = [Interaction(request=r, response=answer) for r in (get("/me"), post(b""), get("/me"))]
-    assert writes_of(tape) == [False, True, False]
 
 
 def test_an_index_holds_each_keys_places_and_the_writes() -> None:

@@ -9,6 +9,7 @@ from graphtape.core.tape.outcome import Assemble, Forward, Mode, Outcome, Refuse
 from graphtape.core.tape.position import Order
 from graphtape.core.tape.recording import Recording
 from graphtape.core.tape.session import Session
+from unused import left_unused
 
 ROOT = "https://graph.microsoft.com/v1.0"
 JSON = Headers.of([("Content-Type", "application/json")])
@@ -92,7 +93,7 @@ def test_two_sessions_play_the_parts_of_one_recording_apart() -> None:
         plan = decided(play, batch("/a", "/p!"))
         assert isinstance(plan, Assemble)
         play.played(plan)
-    assert one.unused() == two.unused() == {"t": (1,)}
+    assert left_unused(one) == left_unused(two) == {"t": (1,)}
 
 
 def test_several_cassettes_answer_parts_of_one_batch() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphtape.core.matching.key import Key, key_of, writes_of
+from graphtape.core.matching.key import Key, key_of, writes
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.tape.index import Index
 from graphtape.core.tape.position import Hit, Player
@@ -47,7 +47,7 @@ def keys_of(tape: list[Interaction]) -> list[Key]:
 
 
 def index_of(tape: list[Interaction]) -> Index:
-    return Index.of(keys_of(tape), writes_of(tape))
+    return Index.of(keys_of(tape), [writes(each.request) for each in tape])
 
 
 def trimmed(tape: list[Interaction], unused: tuple[int, ...] = ()) -> Trimmed:
@@ -69,7 +69,7 @@ def repeats(*pairs: tuple[int, int]) -> tuple[Taken, ...]:
         pytest.param("s=a s=a s=a s=b", repeats((1, 0), (2, 0)), id="polls become one"),
         pytest.param("s=a s=b s=a", (), id="a state that comes back stays"),
         pytest.param("s=a t=x s=a t=x", repeats((2, 0), (3, 1)), id="polls of two take turns"),
-        pytest.param("s=a w! s=a s=a", repeats((3, 2)), id="a write parts two stretches"),
+        pytest.param("s=a w! s=a s=a", repeats((3, 2)), id="a write parts two intervals"),
         pytest.param("w!=a w!=a", (), id="writes stay"),
         pytest.param("", (), id="an empty tape"),
     ],

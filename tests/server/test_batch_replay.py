@@ -13,6 +13,7 @@ import yaml
 
 from graphtape.core.tape.outcome import Mode
 from proxies import AUTH, proxied, recording, replaying
+from unused import left_unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +114,7 @@ def alone(proxy: Running, method: str, path: str) -> requests.Response:
 
 
 def unused(proxy: Running) -> list[int]:
-    found = proxy.proxy.outcome.session.unused()
+    found = left_unused(proxy.proxy.outcome.session)
     return [index for indices in found.values() for index in indices]
 
 

@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from control_api import TOKEN, controlled
+from graphtape.core.address import Address
 from graphtape.core.errors import UsageError
 from graphtape.server.control import check_control_address
-from graphtape.settings import Address
 from proxies import AUTH, exchange, recording
 
 if TYPE_CHECKING:

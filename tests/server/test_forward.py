@@ -21,7 +21,7 @@ import msal  # type: ignore[import-untyped]  # ships no py.typed
 import pytest
 import requests
 
-from graphtape.core.signin import is_sign_in_place
+from graphtape.core.signin.place import is_sign_in_place
 from graphtape.server.tls import Authority
 from graphtape.server.tunnel import FORWARD_HOSTS
 from graphtape.server.tunnel.destination import SIGN_IN_HOSTS

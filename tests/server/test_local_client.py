@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from graphtape.core.address import Address
 from graphtape.core.errors import RequestError, UsageError
 from graphtape.server.signin.local_client import check_client, check_listen_address
-from graphtape.settings import Address
 from proxies import exchange
 
 if TYPE_CHECKING:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from graphtape.core.graph.origin import localise_url, off_graph_origin
+from graphtape.core.graph.local_url import localise
 from graphtape.core.journal import Source
-from graphtape.core.matching.key import Key, key_of, writes_of
+from graphtape.core.matching.key import Key, key_of, writes
+from graphtape.core.message import Headers, Interaction, Response
 from graphtape.tape.store import open_cassette
 from proxies import SHARED, needs_recordings, replaying
+from unused import left_unused
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from graphtape.core.message import Interaction
     from proxies import Running
 
 pytestmark = needs_recordings
@@ -31,7 +32,7 @@ FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Interval:
     """Reads that follow each other on tape.
 
     Attributes:
@@ -51,23 +52,23 @@ class Tape:
         self.interactions: tuple[Interaction, ...] = open_cassette(path).interactions
         self.keys = [key_of(each.request) for each in self.interactions]
         size = len(self.keys)
-        writes = [number for number, write in enumerate(writes_of(self.interactions)) if write]
-        self.stretches = [Stretch(None, 0, writes[0] if writes else size)]
-        for write, end in zip(writes, [*writes[1:], size], strict=False):
-            self.stretches.append(Stretch(write, write + 1, end))
+        changing = [n for n, each in enumerate(self.interactions) if writes(each.request)]
+        self.intervals = [Interval(None, 0, changing[0] if changing else size)]
+        for write, end in zip(changing, [*changing[1:], size], strict=False):
+            self.intervals.append(Interval(write, write + 1, end))
         self.reads: dict[Key, list[int]] = {}
-        for number in sorted(set(range(size)) - set(writes)):
+        for number in sorted(set(range(size)) - set(changing)):
             self.reads.setdefault(self.keys[number], []).append(number)
 
-    def polls(self, stretch: Stretch) -> Counter[Key]:
+    def polls(self, interval: Interval) -> Counter[Key]:
         """Count how often each read was recorded between two writes."""
-        return Counter(self.keys[stretch.start : stretch.end])
+        return Counter(self.keys[interval.start : interval.end])
 
-    def possible(self, key: Key, stretch: Stretch) -> list[int]:
+    def possible(self, key: Key, interval: Interval) -> list[int]:
         """Return which answers a read may get between two writes, in their order."""
         recorded = self.reads[key]
-        inside = [number for number in recorded if stretch.start <= number < stretch.end]
-        before = recorded[: bisect_left(recorded, stretch.start)]
+        inside = [number for number in recorded if interval.start <= number < interval.end]
+        before = recorded[: bisect_left(recorded, interval.start)]
         return inside or before[-1:] or recorded[:1]
 
 
@@ -78,14 +79,12 @@ class Client:
         self.tape = tape
         self.url = proxy.url
         self.session = requests.Session()
-        origins = (off_graph_origin(each.request.url) for each in tape.interactions)
-        self.named = {origin for origin in origins if origin is not None}
 
     def play(self, wanted: list[dict[Key, int]]) -> None:
         """Play the writes in their order, and after each its reads, which take turns."""
-        for stretch, polls in zip(self.tape.stretches, wanted, strict=True):
-            if stretch.write is not None:
-                assert self.ask(stretch.write) == stretch.write
+        for interval, polls in zip(self.tape.intervals, wanted, strict=True):
+            if interval.write is not None:
+                assert self.ask(interval.write) == interval.write
             seen: dict[Key, list[int]] = {key: [] for key in polls}
             for turn in range(max(polls.values(), default=0)):
                 for key in (key for key, times in polls.items() if turn < times):
@@ -93,13 +92,14 @@ class Client:
             for key, answers in seen.items():
                 assert answers == sorted(answers), "an answer went back"
                 # None is skipped, and none comes from behind the next write.
-                possible = self.tape.possible(key, stretch)
+                possible = self.tape.possible(key, interval)
                 assert sorted(set(answers)) == possible[: len(answers)]
 
     def ask(self, number: int) -> int:
         """Send a recorded request; return the index of what answered it."""
         recorded = self.tape.interactions[number].request
-        url = localise_url(recorded.url, base=self.url, named=self.named)
+        link = Response(status=302, headers=Headers.of([("Location", recorded.url)]))
+        url = localise(link, self.url).headers.get("Location")
         assert url is not None
         got = self.session.request(
             recorded.method,
@@ -122,11 +122,11 @@ def test_however_often_a_client_polls_it_sees_what_the_writes_allow(path: Path, 
     tape = Tape(path)
     wanted = [
         {key: times if times != count else times + 1 for key, count in tape.polls(each).items()}
-        for each in tape.stretches
+        for each in tape.intervals
     ]
     with replaying(path) as proxy:
         Client(tape, proxy).play(wanted)
-        unused = proxy.proxy.outcome.session.unused()
+        unused = left_unused(proxy.proxy.outcome.session)
     assert {entry.source for entry in proxy.entries} <= {Source.REPLAYED}
     asked = {key for polls in wanted for key, number in polls.items() if number}
     never = {number for key in tape.reads.keys() - asked for number in tape.reads[key]}
@@ -137,6 +137,6 @@ def test_however_often_a_client_polls_it_sees_what_the_writes_allow(path: Path, 
 def test_a_client_that_asks_everything_all_the_time_sees_what_the_writes_allow(path: Path) -> None:
     tape = Tape(path)
     with replaying(path) as proxy:
-        Client(tape, proxy).play([dict.fromkeys(tape.reads, 2) for _ in tape.stretches])
-        assert not proxy.proxy.outcome.session.unused()
+        Client(tape, proxy).play([dict.fromkeys(tape.reads, 2) for _ in tape.intervals])
+        assert not left_unused(proxy.proxy.outcome.session)
     assert {entry.source for entry in proxy.entries} == {Source.REPLAYED}

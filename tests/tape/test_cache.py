@@ -24,19 +24,22 @@ from graphtape.core.tape.position import Hit, Order
 from graphtape.core.tape.recording import Recording
 from graphtape.core.tape.session import Session
 from graphtape.tape import store
-from graphtape.tape.cache import Opened, load_recording, opening, packing
 from graphtape.tape.cache import compiled as compiled_tape
 from graphtape.tape.cache import folder as cache_folder
+from graphtape.tape.cache import load_compiled, opening, packing
 from graphtape.tape.cache.compiler import Compiler
 from graphtape.tape.cache.folder import Folder
 from graphtape.tape.store import open_cassette, save_cassette
 from graphtape.tape.vcr_format import Cassette, Metadata
 from proxies import SHARED, needs_recordings
 from tapes import exchanged
+from unused import unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from graphtape.tape.loaded import Loaded
 
 SALT = "0123456789abcdef"
 METADATA = Metadata(
@@ -58,8 +61,10 @@ def salt_of(metadata: Metadata | None) -> str:
     return (metadata.salt if metadata else "") or os.environ.get("GRAPHTAPE_SALT") or "made-up"
 
 
-def opened(path: Path, options: MatchOptions = MatchOptions(), policy: Policy = Policy()) -> Opened:  # noqa: B008 - frozen
-    return load_recording(path, name=str(path), policy=policy, salt=salt_of, options=options)
+def opened(path: Path, options: MatchOptions = MatchOptions(), policy: Policy = Policy()) -> Loaded:  # noqa: B008 - frozen
+    found = load_compiled(path, name=str(path), policy=policy, salt=salt_of, options=options)
+    assert found is not None
+    return found
 
 
 def fresh(path: Path) -> Recording:
@@ -177,8 +182,8 @@ def plays(recording: Recording, requests: list[Request], order: Order) -> list[o
                 session.played(plan)
             case _:
                 told.append(_plain(plan))
-    (deck,) = session.decks
-    return [*told, deck.player.unused()]
+    (playback,) = session.playbacks
+    return [*told, unused(playback.player, playback.recording.playable)]
 
 
 def _plain(tree: object) -> object:
@@ -196,7 +201,7 @@ def _plain(tree: object) -> object:
     slots = [n for kind in type(tree).__mro__ for n in getattr(kind, "__slots__", ())]
     if not slots or isinstance(tree, str | int | bytes):
         return tree
-    named = (name for name in slots if name not in {"player", "deck"} and hasattr(tree, name))
+    named = (name for name in slots if name not in {"player", "playback"} and hasattr(tree, name))
     return {name: _plain(getattr(tree, name)) for name in named}
 
 
@@ -262,10 +267,9 @@ def test_what_a_cassette_says_about_itself_comes_back(tmp_path: Path) -> None:
     cassette, first, again = open_cassette(path), opened(path), opened(path)
     for each in (first, again):
         assert (each.metadata, each.edited) == (cassette.metadata, cassette.edited)
-        assert dict(each.other_metadata) == dict(cassette.other_metadata)
 
 
-def test_metadata_that_msgpack_would_change_is_not_kept(tmp_path: Path, folder: Path) -> None:
+def test_metadata_of_the_users_own_is_no_hindrance(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "d.yaml"
     save_cassette(
         path,
@@ -273,8 +277,8 @@ def test_metadata_that_msgpack_would_change_is_not_kept(tmp_path: Path, folder: 
         metadata=METADATA,
         other_metadata={"mine": {1: "x"}, "on": yaml.safe_load("2026-11-23")},
     )
-    assert dict(opened(path).other_metadata) == dict(open_cassette(path).other_metadata)
-    assert not list(folder.glob("*"))
+    assert opened(path).metadata == open_cassette(path).metadata == opened(path).metadata
+    assert len(list(folder.glob("*.tape"))) == 1
 
 
 def test_the_second_opening_does_not_read_the_cassette(
@@ -297,7 +301,9 @@ def test_a_small_cassette_is_not_compiled(
     monkeypatch.undo()
     monkeypatch.setenv("GRAPHTAPE_CACHE_DIR", str(folder))
     path = plain_tape(tmp_path)
-    same(opened(path).recording, fresh(path))
+    options, policy = MatchOptions(), Policy()
+    found = load_compiled(path, name="d", policy=policy, salt=salt_of, options=options)
+    assert found is None
     assert not folder.exists()
 
 
@@ -343,9 +349,11 @@ def test_a_made_up_salt_is_used_again(tmp_path: Path) -> None:
     salts = iter(["first", "second"])
 
     def opening_once() -> Recording:
-        return load_recording(
+        found = load_compiled(
             path, name="d", policy=Policy(), salt=lambda _: next(salts), options=MatchOptions()
-        ).recording
+        )
+        assert found is not None
+        return found.recording
 
     assert [opening_once().redactor.salt for _ in range(2)] == ["first", "first"]
 
@@ -353,7 +361,7 @@ def test_a_made_up_salt_is_used_again(tmp_path: Path) -> None:
 def test_progress_ends_with_all_of_it(tmp_path: Path) -> None:
     path = saved(tmp_path / "d.yaml", *(interaction("GET", f"/users/{n}") for n in range(500)))
     told: list[float] = []
-    load_recording(
+    load_compiled(
         path,
         name="d",
         policy=Policy(),
@@ -378,7 +386,7 @@ def in_the_head(data: bytes) -> bytes:
 
 
 def of_another_version(data: bytes) -> bytes:
-    return data.replace(b"graphtape tape 1\n", b"graphtape tape 2\n", 1)
+    return data.replace(b"graphtape tape 2\n", b"graphtape tape 3\n", 1)
 
 
 def with_more(data: bytes) -> bytes:
@@ -487,10 +495,10 @@ from pathlib import Path
 from graphtape.core.matching.key import MatchOptions
 from graphtape.core.redaction import Policy
 from graphtape.tape import store
-from graphtape.tape.cache import load_recording
+from graphtape.tape.cache import load_compiled
 store.LARGE = 0
 sys.stdin.read()
-played = load_recording(Path(sys.argv[1]), name="d", policy=Policy(),
+played = load_compiled(Path(sys.argv[1]), name="d", policy=Policy(),
     salt=lambda m: m.salt, options=MatchOptions()).recording
 print(len(played.interactions), len(played.index.answers))
 """

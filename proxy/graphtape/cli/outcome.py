@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from graphtape.cli.serving import note, say
 from graphtape.core.journal import Source
 from graphtape.core.matching.mismatch import spelled_out
-from graphtape.core.report import as_text
+from graphtape.core.report.text import as_text
 from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import count, first_of
 from graphtape.runner.reporting import annotate, write_report
@@ -17,7 +17,7 @@ from graphtape.runner.reporting import annotate, write_report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
     from graphtape.runner import Proxy
     from graphtape.server.session.outcome import Outcome
     from graphtape.settings import Settings

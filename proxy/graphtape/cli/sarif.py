@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from graphtape.tape.survey import Sighting
+    from graphtape.tape.file_scan import LocatedFinding
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _ABOUT = {
@@ -41,7 +41,7 @@ _HELP = (
 )
 
 
-def sarif(found: Sequence[tuple[Path, Sighting]]) -> str:
+def sarif(found: Sequence[tuple[Path, LocatedFinding]]) -> str:
     """Write findings as one SARIF log.
 
     Args:
@@ -57,7 +57,7 @@ def sarif(found: Sequence[tuple[Path, Sighting]]) -> str:
         for rule, about in _ABOUT.items()
     ]
     driver = {"name": "graphtape", "version": __version__, "rules": rules}
-    results = [_result(path, sighting) for path, sighting in found]
+    results = [_result(path, located) for path, located in found]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
@@ -66,8 +66,8 @@ def _level(rule: str) -> str:
     return "warning" if rule in _WARNINGS else "error"
 
 
-def _result(path: Path, sighting: Sighting) -> dict[str, object]:
-    finding, index = sighting.finding, sighting.interaction
+def _result(path: Path, located: LocatedFinding) -> dict[str, object]:
+    finding, index = located.finding, located.interaction
     place = finding.place if index is None else f"interactions[{index}].{finding.place}"
     address = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     return {

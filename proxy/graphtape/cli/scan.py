@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.redaction import Policy
     from graphtape.tape.baseline import Accepted, Baseline
-    from graphtape.tape.survey import Sighting, Survey
+    from graphtape.tape.file_scan import FileScan, LocatedFinding
 
 FOUND = 1
 COULD_NOT_LOOK = 2
@@ -46,7 +46,7 @@ class _Scan:
         failed: How many could not be.
     """
 
-    found: list[tuple[Path, Sighting]] = field(default_factory=list)
+    found: list[tuple[Path, LocatedFinding]] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     looked: int = 0
     failed: int = 0
@@ -102,10 +102,10 @@ def command(
     known = Baseline.load(baseline) if baseline else None
     writes = Baseline.begin(write_baseline) if write_baseline else None
     scan = _Scan()
-    for path, survey in _surveys(paths, policy, scan):
-        scan.found += [(path, sighting) for sighting in survey.sightings]
+    for path, seen in _scanned(paths, policy, scan):
+        scan.found += [(path, located) for located in seen.findings]
     if writes:
-        writes.write(writes.entry(path, sighting) for path, sighting in scan.found)
+        writes.write(writes.entry(path, located) for path, located in scan.found)
         _say(f"{write_baseline}: accepted {_count(len(scan.found), 'finding')}")
         ctx.exit(COULD_NOT_LOOK if scan.failed else 0)
     new = _new(scan, known) if known else scan.found
@@ -116,11 +116,11 @@ def command(
     ctx.exit(FOUND if new else 0)
 
 
-def _surveys(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tuple[Path, Survey]]:
+def _scanned(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tuple[Path, FileScan]]:
     """Look through each file; say of which it could not be done."""
     from graphtape.tape.baseline import is_baseline  # noqa: PLC0415 - as above
+    from graphtape.tape.file_scan import scan_file  # noqa: PLC0415 - as above
     from graphtape.tape.folder import UNSAVED, cassettes_among, is_part, parts_among  # noqa: PLC0415 - as above
-    from graphtape.tape.survey import survey  # noqa: PLC0415 - as above
 
     try:
         for path in parts_among(paths):
@@ -133,7 +133,7 @@ def _surveys(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tup
                 _say(f"could not look: {path}: {UNSAVED}")
                 continue
             try:
-                found = survey(path, policy)
+                found = scan_file(path, policy)
             except Exception as exc:  # noqa: BLE001 - our own mistake; exit 1 would say "found"
                 scan.failed += 1
                 _say(f"could not look: {path}: {type(exc).__name__} while looking through it")
@@ -152,9 +152,9 @@ def _surveys(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tup
         _say(f"could not look: {exc}")
 
 
-def _new(scan: _Scan, known: Baseline) -> list[tuple[Path, Sighting]]:
+def _new(scan: _Scan, known: Baseline) -> list[tuple[Path, LocatedFinding]]:
     """Leave out what was accepted; say which of that is gone."""
-    entries = [known.entry(path, sighting) for path, sighting in scan.found]
+    entries = [known.entry(path, located) for path, located in scan.found]
     names = {known.name(path) for path in scan.files}
     gone: set[Accepted] = {each for each in known.accepted if each.file in names}
     gone.difference_update(entries)
@@ -167,7 +167,7 @@ def _new(scan: _Scan, known: Baseline) -> list[tuple[Path, Sighting]]:
     ]
 
 
-def _print(found: Sequence[tuple[Path, Sighting]], form: Form) -> None:
+def _print(found: Sequence[tuple[Path, LocatedFinding]], form: Form) -> None:
     if form is Form.JSON:
         click.echo(json.dumps([_fields(path, each) for path, each in found], indent=2))
         return
@@ -182,19 +182,19 @@ def _print(found: Sequence[tuple[Path, Sighting]], form: Form) -> None:
         click.echo(f"{path}{where}, {finding.place}: {finding.excerpt} [{finding.rule}]")
 
 
-def _fields(path: Path, sighting: Sighting) -> dict[str, object]:
-    finding = sighting.finding
+def _fields(path: Path, located: LocatedFinding) -> dict[str, object]:
+    finding = located.finding
     return {
         "file": str(path),
-        "interaction": sighting.interaction,
+        "interaction": located.interaction,
         "place": finding.place,
         "excerpt": finding.excerpt,
         "rule": finding.rule,
     }
 
 
-def _summary(scan: _Scan, new: Sequence[tuple[Path, Sighting]]) -> str:
-    rules = Counter(sighting.finding.rule for _, sighting in new)
+def _summary(scan: _Scan, new: Sequence[tuple[Path, LocatedFinding]]) -> str:
+    rules = Counter(located.finding.rule for _, located in new)
     listed = ", ".join(f"{number} {rule}" for rule, number in sorted(rules.items()))
     accepted = len(scan.found) - len(new)
     parts: Iterable[str] = (
@@ -207,9 +207,9 @@ def _summary(scan: _Scan, new: Sequence[tuple[Path, Sighting]]) -> str:
     return "".join(parts)
 
 
-def _advice(new: Sequence[tuple[Path, Sighting]]) -> Iterator[str]:
+def _advice(new: Sequence[tuple[Path, LocatedFinding]]) -> Iterator[str]:
     """Say what to do: each remedy where there is something that it helps with."""
-    known = [path for path, sighting in new if sighting.finding.rule != _OPAQUE]
+    known = [path for path, located in new if located.finding.rule != _OPAQUE]
     if any(path.suffix.lower() != ".har" for path in known):
         yield "; clean them with `graphtape redact`"
     if any(path.suffix.lower() == ".har" for path in known):

@@ -14,7 +14,7 @@ from graphtape.cli import options, serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
     from graphtape.server.http.ports import Addresses
     from graphtape.settings import Settings
 

@@ -139,7 +139,7 @@ class Journal:
             self._note_effects(facts)
 
     def entry(self, request: Request, facts: Facts, number: int, milliseconds: float) -> Entry:
-        """Write an entry in full that was noted in short, once somebody reads it."""
+        """Make the full entry of one that was noted in short, when it is first read."""
         return Entry(
             number=number,
             method=request.method,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PATH_LIMIT = 64
 """Steps a path holds at most. Paths of a text nested without end would need quadratic memory."""
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _STRING = rb'"[^"\\]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\]*+)*+"'
 _LITERAL = (
     rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
@@ -25,13 +25,13 @@ _LITERAL = (
 )
 # One token is a value with the comma and the key before it, so a scalar costs one match. The last
 # alternatives fit anywhere: finditer would else look for the next match, in quadratic time.
-_TOKEN = re.compile(
+TOKEN = re.compile(
     rb"[ \t\r\n]*+"
     rb"(?:(?:(,)[ \t\r\n]*+)?(?:(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+)?"
     rb"(?:(" + _STRING + rb")|(" + _LITERAL + rb")|([{\[]))"
     rb"|([}\]])|(\Z)|)"
 )
-_TEXT, _OPENING, _CLOSING = 3, 5, 6  # groups of _TOKEN: comma, key, string, literal, …, end
+KEY, TEXT, LITERAL, OPENING, CLOSING = 2, 3, 4, 5, 6  # groups of TOKEN; 1 is the comma, 7 the end
 
 _LENIENT = json.JSONDecoder(strict=False)
 
@@ -58,7 +58,7 @@ class Scalar:
 
 
 class _Place:
-    """Where in the nesting a scan is: the container it is in, and the way there.
+    """Where in the nesting a scan is: the container it is in, and the path to it.
 
     One list holds the whole stack: a step's type tells the kind of the container it is in.
 
@@ -113,11 +113,11 @@ def scalars(body: bytes) -> Iterator[Scalar]:
     place = _Place()
     keys: dict[bytes | None, str] = {}  # decoded once: lists repeat them
     step: str | int
-    for token in _TOKEN.finditer(body, len(_BOM) if body.startswith(_BOM) else 0):
+    for token in TOKEN.finditer(body, len(BOM) if body.startswith(BOM) else 0):
         group = token.lastindex
-        if group is None or group > _OPENING:
-            if group == _CLOSING:
-                place.leave(token[_CLOSING], token.start(group))
+        if group is None or group > OPENING:
+            if group == CLOSING:
+                place.leave(token[CLOSING], token.start(group))
                 continue
             if group is None or place.depth or place.index != 1:
                 raise _unexpected(token.end())
@@ -128,12 +128,12 @@ def scalars(body: bytes) -> Iterator[Scalar]:
             raise _unexpected(token.start())
         place.index = index + 1
         step = index if key is None else keys.get(key) or keys.setdefault(key, _unquote(key))
-        if group == _OPENING:
-            place.enter(token[_OPENING], step)
+        if group == OPENING:
+            place.enter(token[OPENING], step)
         else:
             path = (*place.prefix, step) if place.depth else ()
             start, end = token.span(group)
-            yield Scalar(path, start, end, group == _TEXT)
+            yield Scalar(path, start, end, group == TEXT)
 
 
 def text(body: bytes, scalar: Scalar) -> str:

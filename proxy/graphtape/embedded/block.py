@@ -12,13 +12,11 @@ from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.direction import Scenarios, Statuses, scenarios_of, statuses_of
 from graphtape.embedded.server import Server
 from graphtape.embedded.session import ProxySession
-from graphtape.settings import load
+from graphtape.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import TracebackType
-
-    from graphtape.settings import Settings
 
 
 _NO_SETTINGS = frozenset({"status", "scenario", "config", "check"})

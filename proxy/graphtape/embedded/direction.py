@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape import scenarios
 from graphtape.core.errors import UsageError
-from graphtape.core.scenario import SpellingError, StatusRule
+from graphtape.core.scenario.key_fault import SpellingError
 from graphtape.core.scenario.schema import scenario_of
+from graphtape.core.scenario.status import StatusRule
 
 if TYPE_CHECKING:
-    from graphtape.core.scenario import Scenario
+    from graphtape.core.scenario.rule import Scenario
 
 _NO_STATUS = "is no status: 'failed', 'disconnect=failed', or a list of such texts"
 

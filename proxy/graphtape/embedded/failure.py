@@ -7,15 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import GraphtapeError
-from graphtape.core.journal import Source
-from graphtape.core.report import as_text
+from graphtape.core.journal import Entry, Source
+from graphtape.core.report.text import as_text
 from graphtape.core.report.wording import count, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from graphtape.core.journal import Entry
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
 
 _MOST_IN_FULL = 3
 _MOST_LINES = 10

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
     from pathlib import Path
 
-    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.core.scenario.rule import Scenario
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.server.session.live_session import LiveSession
     from graphtape.settings import Settings
 

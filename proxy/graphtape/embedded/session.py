@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from graphtape.core.errors import UsageError
-from graphtape.core.report import as_text
-from graphtape.embedded.direction import scenarios_of, statuses_of
-from graphtape.embedded.failure import failure
+from graphtape.core.report.text import as_text
+from graphtape.embedded.direction import OneScenario, scenarios_of, statuses_of
+from graphtape.embedded.failure import SessionError, failure
 from graphtape.server.session.outcome import report_of
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.journal import Entry
-    from graphtape.core.report import Report
-    from graphtape.embedded.direction import OneScenario
-    from graphtape.embedded.failure import SessionError
+    from graphtape.core.report.report import Report
     from graphtape.server.session.live_session import LiveSession
     from graphtape.settings import Settings
 
@@ -121,8 +119,8 @@ class ProxySession:
         """Play these scenarios, in place of those chosen before; they begin to count anew.
 
         Args:
-            scenarios: Presets by name, files, or dicts with name and rules; the first that has
-                a say wins. None plays no scenario.
+            scenarios: Presets by name, files, or dicts with name and rules; of rules that
+                match a request the first one wins. None plays no scenario.
 
         Raises:
             UsageError: One isn't known, or is wrong.

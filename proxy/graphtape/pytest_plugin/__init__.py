@@ -5,7 +5,7 @@ It is imported in every test run: what is heavy is imported when the first test 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -13,10 +13,9 @@ from graphtape.pytest_plugin.marker import MODES, Asked, MarkerError, cassettes_
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from typing import Protocol
 
     from graphtape.embedded.session import ProxySession
-    from graphtape.pytest_plugin.house import House
+    from graphtape.pytest_plugin.shared_proxy import SharedProxy
 
     class VCR(Protocol):
         """What pytest-recording hands out, as far as it matters here."""
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
         ignore_hosts: tuple[str, ...]
 
 
-_HOUSE: pytest.StashKey[House] = pytest.StashKey()
+_PROXY: pytest.StashKey[SharedProxy] = pytest.StashKey()
 _SESSION: pytest.StashKey[ProxySession] = pytest.StashKey()
 _RUNNING: pytest.StashKey[pytest.Item] = pytest.StashKey()
 _PASSED: pytest.StashKey[bool] = pytest.StashKey()
@@ -78,28 +77,28 @@ def _graphtape(request: pytest.FixtureRequest) -> Iterator[ProxySession]:
     except MarkerError as exc:
         # From None: pytest would show what it was made from first, and then the same again.
         raise pytest.fail.Exception(f"graphtape: {exc}", pytrace=False) from None
-    house = house_of(request.config)
-    session = house.open(item, cassettes_of(item, asked.names), asked, mode=_mode(item, asked))
+    proxy = proxy_of(request.config)
+    session = proxy.open(item, cassettes_of(item, asked.names), asked, mode=_mode(item, asked))
     item.stash[_SESSION] = session
     yield session
     del item.stash[_SESSION]
     passed = item.stash[_PASSED]
-    found = house.close(item, session, passed=passed)
+    found = proxy.close(item, session, passed=passed)
     if found and passed:
         pytest.fail(found, pytrace=False)
 
 
-def house_of(config: pytest.Config) -> House:
+def proxy_of(config: pytest.Config) -> SharedProxy:
     """Return what serves this process's tests, begun with the first that needs it."""
-    house = config.stash.get(_HOUSE, None)
-    if house is None:
-        from graphtape.pytest_plugin.house import House  # noqa: PLC0415 - heavy
+    proxy = config.stash.get(_PROXY, None)
+    if proxy is None:
+        from graphtape.pytest_plugin.shared_proxy import SharedProxy  # noqa: PLC0415 - heavy
 
         upstream = config.getoption(_UPSTREAM) or config.getini("graphtape_upstream") or None
-        house = House.begun(root=config.rootpath, upstream=upstream)
-        config.add_cleanup(house.end)
-        config.stash[_HOUSE] = house
-    return house
+        proxy = SharedProxy.begun(root=config.rootpath, upstream=upstream)
+        config.add_cleanup(proxy.end)
+        config.stash[_PROXY] = proxy
+    return proxy
 
 
 def _mode(item: pytest.Item, asked: Asked) -> str:
@@ -126,9 +125,9 @@ def pytest_runtest_makereport(
     if session is not None and report.failed:
         found = session.failure()
         if found is not None:
-            from graphtape.pytest_plugin.house import told  # noqa: PLC0415 - heavy
+            from graphtape.pytest_plugin.shared_proxy import failure_text  # noqa: PLC0415 - heavy
 
-            report.sections.append(("graphtape", told(item, found)))
+            report.sections.append(("graphtape", failure_text(item, found)))
     return report
 
 
@@ -141,7 +140,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_recording_configure(config: pytest.Config, vcr: VCR) -> None:
-    """Keep pytest-recording's hands off the way to the proxy, in tests that use both."""
+    """Let pytest-recording ignore requests to the proxy, in tests that use both."""
     item = config.stash.get(_RUNNING, None)
     if isinstance(item, pytest.Function) and "graphtape" in item.fixturenames:
         vcr.ignore_hosts = (*vcr.ignore_hosts, "127.0.0.1")

@@ -10,11 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
-
-from graphtape.runner.process_tree import kill_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,7 +143,19 @@ class Command:
         except TimeoutError:
             why = f"did not end within {self.grace:.0f} s of being told to"
         self.on_note(f"{self.words[0]} {why}; killing it and what it started")
-        await asyncio.to_thread(kill_tree, pid)
+        await asyncio.to_thread(_kill_tree, pid)
+
+
+def _kill_tree(pid: int) -> None:
+    """Kill a process and its descendants. Asks the system for all processes: not for the loop."""
+    import psutil  # noqa: PLC0415 - few commands have to be killed
+
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        # Before anything is killed: an orphan's parent is forgotten.
+        for each in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                each.kill()
 
 
 def passed_on() -> list[int]:
@@ -186,7 +197,7 @@ def environment(
             found |= dict.fromkeys(_proxied(), addresses.proxy)
             found["NODE_USE_ENV_PROXY"] = "1"  # Node heeds HTTPS_PROXY only then
         if signs_in:
-            from graphtape.core.signin import credentials  # noqa: PLC0415 - few runs need it
+            from graphtape.core.signin.environment import credentials  # noqa: PLC0415 - few runs need it
 
             over_https = addresses.secured.context is not None
             found |= credentials(inherited, authority=addresses.proxy if over_https else None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
+from graphtape.core.address import Address
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import Events, check_control_address
@@ -23,23 +24,21 @@ from graphtape.server.http.ports import Addresses, listen, serve, serve_once_ask
 from graphtape.server.pipeline import handle
 from graphtape.server.replay.responder import Responder
 from graphtape.server.session.opening import Opener
-from graphtape.server.session.outcome import report_of
+from graphtape.server.session.outcome import Outcome, report_of
 from graphtape.server.session.sessions import DEFAULT_ID, Sessions
 from graphtape.server.tls.secured import secure
 from graphtape.server.upstream.reach import Reach
-from graphtape.server.visit import Gate, witness_clock
-from graphtape.settings import Address
+from graphtape.server.visit import Gate, Visit, witness_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from graphtape.core.graph.origin import Upstream
+    from graphtape.core.graph.cloud import Upstream
     from graphtape.core.journal import Entry
-    from graphtape.core.report import Report, Usage
+    from graphtape.core.report.report import Report
+    from graphtape.core.report.usage import Usage
     from graphtape.server.session.live_session import LiveSession
-    from graphtape.server.session.outcome import Outcome
-    from graphtape.server.visit import Visit
     from graphtape.settings import Settings
 
 log = logging.getLogger("graphtape")
@@ -106,7 +105,7 @@ class Proxy:
 
     def reports(self) -> list[Report]:
         """Tell what each session came to, the default one first; final once it has stopped."""
-        from graphtape.core.report import Usage  # noqa: PLC0415 - once it is over
+        from graphtape.core.report.usage import Usage  # noqa: PLC0415 - once it is over
 
         usage = Usage()
         first, *others = (self._report(outcome, usage) for outcome in self.outcomes)
@@ -231,7 +230,7 @@ class Proxy:
         if (
             default.open
             and not default.play.forwards
-            and len(default.play.decks) == 1
+            and len(default.play.playbacks) == 1
             and not default.play.rules
         ):
             ahead = asyncio.create_task(self._prepare(responder, default))

@@ -9,17 +9,15 @@ from graphtape import files
 from graphtape.core.errors import GraphtapeError, UsageError
 from graphtape.core.graph.actions import short
 from graphtape.core.journal import Source
-from graphtape.core.report import (
-    as_json,
-    as_junit,
-    as_markdown,
-)
+from graphtape.core.report.flat_json import as_json
+from graphtape.core.report.junit import as_junit
+from graphtape.core.report.markdown import as_markdown
 from graphtape.tape.store import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
 
 _FORMATS: Mapping[str, Callable[[Sequence[Report]], str]] = {
     ".json": as_json,

@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from graphtape.core.message import Headers, Request
-from graphtape.core.signin import sign_in
+from graphtape.core.message import Headers, Request, Response
+from graphtape.core.signin.authority import sign_in
 from graphtape.sandbox.fault import GraphFault, bad_request
 
 if TYPE_CHECKING:
-    from graphtape.core.message import Response
     from graphtape.sandbox.tenant import Tenant
 
 RESET_PATH = "/_sandbox/reset"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+from graphtape.core.errors import RequestError
+from graphtape.core.graph.batch import FIRST_FAILURE, MOST_PARTS, Part, in_order
 from graphtape.core.message import Headers, Request, Response, is_json, media_type
 from graphtape.sandbox.fault import GraphFault, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-MAX_PARTS = 20
 
 _OF_THE_WHOLE = (
     "Date",
@@ -26,32 +24,6 @@ _OF_THE_WHOLE = (
     "x-ms-ags-diagnostic",
 )
 """Header fields that stand on the batch's own answer, not on its parts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One request of a batch.
-
-    Attributes:
-        after: Ids of the parts that must have succeeded before.
-    """
-
-    id: str
-    request: Request
-    after: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """One part and its answer."""
-
-    part: Part
-    response: Response
-
-    @property
-    def failed(self) -> bool:
-        """Whether parts that depend on it must not run."""
-        return self.response.status >= 400  # noqa: PLR2004 (HTTP's own line)
 
 
 def read_parts(
@@ -71,9 +43,9 @@ def read_parts(
     raw_parts = payload.get("requests")
     if not isinstance(raw_parts, list) or not raw_parts:
         raise bad_request("Invalid batch payload format.")
-    if len(raw_parts) > MAX_PARTS:
+    if len(raw_parts) > MOST_PARTS:
         raise bad_request(
-            f"Number of batch request steps exceeds the maximum value of {MAX_PARTS}."
+            f"Number of batch request steps exceeds the maximum value of {MOST_PARTS}."
         )
     parts: dict[str, Part] = {}
     for raw in raw_parts:
@@ -81,7 +53,10 @@ def read_parts(
         if part.id in parts:
             raise bad_request(f"Request Id {part.id} has to be unique in a batch.")
         parts[part.id] = part
-    return _in_order(parts)
+    try:
+        return in_order(tuple(parts.values()))
+    except RequestError as error:
+        raise bad_request(str(error)) from error
 
 
 def run_parts(
@@ -90,15 +65,14 @@ def run_parts(
     refuse: Callable[[Request, GraphFault], Response],
 ) -> dict[str, object]:
     """Run a batch and write the body of its answer, parts in the order they ran."""
-    answered: dict[str, Answered] = {}
+    answered: dict[str, Response] = {}
     for part in parts:
-        if any(answered[needed].failed for needed in part.after):
+        if any(answered[needed].status >= FIRST_FAILURE for needed in part.after):
             fault = GraphFault(424, "FailedDependency", "A request this one depends on failed.")
-            response = refuse(part.request, fault)
+            answered[part.id] = refuse(part.request, fault)
         else:
-            response = dispatch(part.request)
-        answered[part.id] = Answered(part=part, response=response)
-    return {"responses": [_written(one) for one in answered.values()]}
+            answered[part.id] = dispatch(part.request)
+    return {"responses": [_written(name, response) for name, response in answered.items()]}
 
 
 def _read_part(raw: object, *, root: str, base: str, authorization: str) -> Part:
@@ -145,22 +119,7 @@ def _read_body(key: str, body: object, headers: Headers) -> bytes:
         raise bad_request(f"The body of request id : {key} is not base64.") from error
 
 
-def _in_order(parts: Mapping[str, Part]) -> tuple[Part, ...]:
-    for part in parts.values():
-        for needed in part.after:
-            if needed not in parts:
-                raise bad_request(
-                    f"Request id : {part.id} depends on '{needed}', which is missing."
-                )
-    sorter = TopologicalSorter({part.id: part.after for part in parts.values()})
-    try:
-        return tuple(parts[key] for key in sorter.static_order())
-    except CycleError as error:
-        raise bad_request("The requests of the batch depend on each other in a circle.") from error
-
-
-def _written(answered: Answered) -> dict[str, object]:
-    response = answered.response
+def _written(name: str, response: Response) -> dict[str, object]:
     kept = response.headers.without(*_OF_THE_WHOLE)
     body: object = None
     if response.body and is_json(media_type(kept)):
@@ -168,7 +127,7 @@ def _written(answered: Answered) -> dict[str, object]:
     elif response.body:
         body = base64.b64encode(response.body).decode()
     return {
-        "id": answered.part.id,
+        "id": name,
         "status": response.status,
         "headers": dict(kept),
         "body": body,

@@ -1,4 +1,4 @@
-"""What a call came to, and how it is dressed as an answer of Graph's."""
+"""The result of a call, and the HTTP answer that Graph would send for it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Stamp:
 
 
 def respond(outcome: Outcome, stamp: Stamp) -> Response:
-    """Dress a success."""
+    """Write the answer to a call that succeeded."""
     match outcome:
         case Document():
             text = json.dumps(outcome.body, ensure_ascii=False, separators=(",", ":"))
@@ -129,7 +129,7 @@ def respond(outcome: Outcome, stamp: Stamp) -> Response:
 
 
 def refuse(fault: GraphFault, stamp: Stamp) -> Response:
-    """Dress an error."""
+    """Write the answer to a call that failed."""
     # A message may quote a name of the client's, lone surrogates and all.
     message = fault.message.encode("utf-8", "replace").decode()
     if fault.intune_path is not None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 from graphtape.sandbox.fault import GraphFault, bad_request, not_simulated
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEFAULT_TOP = 100
 MAX_TOP = 999

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from graphtape.core.scenario.graph_error import challenge
 from graphtape.sandbox.batch import read_parts, run_parts
 from graphtape.sandbox.call import Call, Operations, Version, read_call
 from graphtape.sandbox.directory import Directory
@@ -30,11 +31,6 @@ if TYPE_CHECKING:
     from graphtape.core.message import Request, Response
 
 DEFAULT_ROOT = "https://graph.microsoft.com"
-
-_CHALLENGE = (
-    'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize",'
-    ' client_id="00000003-0000-0000-c000-000000000000"'
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,5 +144,5 @@ def _check_authorization(request: Request) -> None:
             401,
             "InvalidAuthenticationToken",
             "Access token is empty.",
-            fields=(("WWW-Authenticate", _CHALLENGE),),
+            fields=(("WWW-Authenticate", challenge()),),
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
     from graphtape.core.message import Response
-    from graphtape.core.scenario import Fault
+    from graphtape.core.scenario.play import Fault
     from graphtape.core.tape.outcome import Outcome
     from graphtape.core.tape.question import Question
     from graphtape.server.visit import Gate
@@ -150,7 +150,7 @@ async def _play(
         gate.haste.told(made.told)
         response = made.response
         if signs_in_at is not None:
-            from graphtape.core.signin import led_here  # noqa: PLC0415 - as `explain`
+            from graphtape.core.signin.destination import led_here  # noqa: PLC0415 - as `explain`
 
             response = led_here(response, to=signs_in_at, base=visit.incoming.base)
         response = gate.timing.refreshed(
@@ -176,7 +176,7 @@ async def _play(
 
 async def _unrecorded(visit: Visit, question: Question, outcome: Refuse) -> Sent:
     """Answer a sign-in, as recorded elsewhere or by ourselves; anything else is a miss."""
-    from graphtape.core.signin import at_authority  # noqa: PLC0415 - as `explain`
+    from graphtape.core.signin.destination import at_authority  # noqa: PLC0415 - as `explain`
 
     elsewhere = at_authority(visit.request)
     if elsewhere is not None:
@@ -208,7 +208,8 @@ def _leads_back(visit: Visit, response: Response) -> bool:
     """Tell whether an authority that a tunnel leads to sends the browser back to the app."""
     if response.status // 100 != 3:  # noqa: PLR2004 - the class of redirects
         return False
-    from graphtape.core.signin import at_authority, is_sign_in_place  # noqa: PLC0415 - few redirect
+    from graphtape.core.signin.destination import at_authority  # noqa: PLC0415 - few redirect
+    from graphtape.core.signin.place import is_sign_in_place  # noqa: PLC0415 - likewise
 
     return is_sign_in_place(visit.request.url) and at_authority(visit.request) is None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
-    from graphtape.core.graph.origin import Upstream
+    from graphtape.core.graph.cloud import Upstream
     from graphtape.core.message import Request, Response
     from graphtape.core.tape.outcome import Cue, Forward
     from graphtape.server.http.request import Incoming

@@ -18,7 +18,7 @@ from graphtape.tape.store import replace_file
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from graphtape.tape.survey import Sighting
+    from graphtape.tape.file_scan import LocatedFinding
 
 BASELINE_FORMAT: Final = 1
 
@@ -114,13 +114,13 @@ class Baseline:
         key = cls.load(path).key if path.exists() else secrets.token_bytes(_KEY_SIZE)
         return cls(path=path, key=key)
 
-    def entry(self, file: Path, sighting: Sighting) -> Accepted:
+    def entry(self, file: Path, located: LocatedFinding) -> Accepted:
         """Return what a finding is listed as."""
-        digest = blake2b(sighting.around, key=self.key[:64], digest_size=_DIGEST_SIZE)
+        digest = blake2b(located.around, key=self.key[:64], digest_size=_DIGEST_SIZE)
         return Accepted(
             file=self.name(file),
-            place=sighting.finding.place,
-            rule=sighting.finding.rule,
+            place=located.finding.place,
+            rule=located.finding.rule,
             digest=digest.hexdigest(),
         )
 

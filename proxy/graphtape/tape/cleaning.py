@@ -11,18 +11,17 @@ from graphtape import __version__
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction, Response
 from graphtape.core.redaction import Redactor, Rule
+from graphtape.tape.file_scan import NOWHERE, metadata_text, scan_file, variables_text
 from graphtape.tape.har import cloud_of
 from graphtape.tape.lock import locked
 from graphtape.tape.store import cassette_bytes, open_cassette, save_cassette
-from graphtape.tape.survey import NOWHERE, metadata_text, survey, variables_text
-from graphtape.tape.vcr_format import Metadata
+from graphtape.tape.vcr_format import Cassette, Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from graphtape.core.redaction import Policy
-    from graphtape.tape.vcr_format import Cassette
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +68,11 @@ def clean(path: Path, policy: Policy, *, salt: str | None) -> Outcome:
             being recorded. It is as it was.
     """
     before = cassette_bytes(path)
-    seen = survey(path, policy)
+    seen = scan_file(path, policy)
     if seen.failure is not None:
         raise CassetteError(seen.failure)
-    if all(each.finding.rule == Rule.OPAQUE for each in seen.sightings):
-        return Clean(left=len(seen.sightings))
+    if all(each.finding.rule == Rule.OPAQUE for each in seen.findings):
+        return Clean(left=len(seen.findings))
     _refuse_unwritable(path)
     cassette = open_cassette(path)
     redactor = Redactor(salt=salt or _salt(path, cassette, policy), policy=policy)
@@ -88,7 +87,7 @@ def clean(path: Path, policy: Policy, *, salt: str | None) -> Outcome:
         secrets=counts["secrets"],
         identities=counts["identities"],
         personal=counts["personal"],
-        left=len(survey(path, policy).sightings),
+        left=len(scan_file(path, policy).findings),
     )
 
 

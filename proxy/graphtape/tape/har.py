@@ -18,8 +18,8 @@ from urllib.parse import urlencode
 
 from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
+from graphtape.core.graph.cloud import CLOUDS
 from graphtape.core.graph.link import shown
-from graphtape.core.graph.origin import CLOUDS
 from graphtape.core.message import HOP_BY_HOP, Headers, Interaction, Request, Response
 from graphtape.tape import entry
 from graphtape.tape.vcr_format import Cassette

@@ -9,8 +9,8 @@ what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Protocol, TypeAlias, TypeVar
 
 import yaml
 
@@ -19,8 +19,6 @@ try:
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]  # the same, without libyaml
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Progress: TypeAlias = "Callable[[int, int], None]"
 """Told how much of a whole is done; the unit is its maker's own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, BinaryIO, assert_never
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction
@@ -31,7 +31,6 @@ from graphtape.tape.store import check_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
 
 _MOST_GAPS = 5

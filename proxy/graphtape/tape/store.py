@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from graphtape import files
 from graphtape.core.errors import CassetteError, NotAFileError
-from graphtape.tape.vcr_format import dump, load
+from graphtape.tape.vcr_format import Cassette, Metadata, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Interaction
     from graphtape.tape import har
-    from graphtape.tape.vcr_format import Cassette, Metadata
 
 _JSON_SUFFIX: Final = ".json"
 LARGE: Final = 256 * 1024

@@ -17,7 +17,7 @@ from graphtape.core.errors import CassetteError
 from graphtape.tape import entry
 from graphtape.tape.digest import Digest, digest
 from graphtape.tape.inspection import inspect, top_level_list
-from graphtape.tape.plain_yaml import NotPlainError, read_plain
+from graphtape.tape.plain_yaml import NotPlainError, Progress, read_plain
 
 try:
     from yaml import CSafeDumper as SafeDumper
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from yaml.constructor import SafeConstructor
 
     from graphtape.core.message import Interaction
-    from graphtape.tape.plain_yaml import Progress
 
     class Serializer(Protocol):
         """What of vcrpy's YAML is used."""
@@ -60,7 +59,7 @@ class Metadata:
         format: Of this mapping.
         graphtape: Version that wrote it.
         upstream: A cloud's name, `sandbox` or `custom`; never an address.
-        recorded_at: UTC, ISO 8601 with Z; empty where nobody knows.
+        recorded_at: UTC, ISO 8601 with Z; empty where unknown.
         interactions: How many there were; `dump` counts.
         digest: Of all of them, see `digest`; `dump` computes it.
         salt: For pseudonyms, or empty where it isn't kept in the cassette.

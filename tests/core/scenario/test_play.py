@@ -7,16 +7,8 @@ import sys
 import pytest
 
 from graphtape.core.message import Headers, Request
-from graphtape.core.scenario import (
-    PASS,
-    Answer,
-    ConnectionFault,
-    Fault,
-    Parts,
-    Pass,
-    Play,
-    WireFault,
-)
+from graphtape.core.scenario.effect import ConnectionFault, WireFault
+from graphtape.core.scenario.play import PASS, Answer, Fault, Parts, Pass, Play
 from plays import STAMP, answered, asked, bent, decide, disconnect, playing, status
 
 TEAPOT = "answer: {status: 418}"

@@ -8,7 +8,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from graphtape.core.message import Headers, Request
-from graphtape.core.signin import Terms, is_sign_in_place, sign_in
+from graphtape.core.signin.authority import sign_in
+from graphtape.core.signin.place import is_sign_in_place
+from graphtape.core.signin.terms import Terms
 
 if TYPE_CHECKING:
     from graphtape.core.message import Response

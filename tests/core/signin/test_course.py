@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from graphtape.core.graph.origin import upstream_named
+from graphtape.core.graph.cloud import upstream_named
 from graphtape.core.message import Request
-from graphtape.core.signin import (
+from graphtape.core.signin.destination import (
     AnswerHere,
     AskAuthority,
     NotSignIn,
     at_authority,
     course,
-    credentials,
 )
+from graphtape.core.signin.environment import credentials
 
 TOKEN = "/common/oauth2/v2.0/token?x=1"
 GRAPH = "https://graph.microsoft.com"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from graphtape.core.message import Headers, Request
-from graphtape.core.signin import lacking
+from graphtape.core.signin.permission import lacking
 
 SETTINGS = "https://graph.microsoft.com/beta/deviceManagement/chromeOSOnboardingSettings"
 WRITE = "DeviceManagementConfiguration.ReadWrite.All"

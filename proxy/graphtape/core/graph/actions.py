@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote
 
-from graphtape.core.graph.origin import GRAPH_ROOTS
+from graphtape.core.graph.cloud import GRAPH_ROOTS
 from graphtape.core.message import Headers, Response
 
 ONBOARDING_STATUSES = (

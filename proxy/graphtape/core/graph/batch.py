@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError
 from graphtape.core.graph.actions import last_segment
-from graphtape.core.graph.origin import GRAPH_ROOTS, origin_of
-from graphtape.core.matching.body import json_of
-from graphtape.core.message import Headers, Request, Response, is_json, media_type
+from graphtape.core.graph.cloud import GRAPH_ROOTS, origin_of
+from graphtape.core.matching.body import Json, json_of
+from graphtape.core.message import Headers, Interaction, Request, Response, is_json, media_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from graphtape.core.matching.body import Json
-    from graphtape.core.message import Interaction
 
 MOST_PARTS = 20
 FIRST_FAILURE = 400

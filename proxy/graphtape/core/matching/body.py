@@ -6,14 +6,12 @@ import json
 import re
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote, urlencode
 
 from graphtape.core.errors import UsageError
-from graphtape.core.message import is_json, media_type
-
-if TYPE_CHECKING:
-    from graphtape.core.message import Headers
+from graphtape.core.json_path import steps_of
+from graphtape.core.message import Headers, is_json, media_type
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -24,15 +22,6 @@ FORM = "application/x-www-form-urlencoded"
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[\[{]")
 _BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
 _PART_NAME = re.compile(rb'[;\s]name="([^"]*)"', re.IGNORECASE)
-_PATH_STEP = re.compile(
-    r"""\.?(?:
-        \[(?P<number>[0-9]+)\]
-      | (?P<any>\[\*\]|\*)
-      | \[(?P<quote>['"])(?P<quoted>.+?)(?P=quote)\]
-      | (?P<name>[^.\[\]@*'"]*@(?:odata|microsoft\.graph)\.[^.\[\]]+|[^.\[\]*'"]+)
-    )""",
-    re.VERBOSE,
-)
 
 
 class IgnoredPaths(NamedTuple):
@@ -57,20 +46,22 @@ def ignored_paths(paths: tuple[str, ...]) -> IgnoredPaths:
     rooted: list[Steps] = []
     anywhere: list[Steps] = []
     for path in paths:
-        text = path.removeprefix("$")
-        steps: list[str | int | None] = []
-        at = 1 if text.startswith("..") else 0
-        while at < len(text) and (step := _PATH_STEP.match(text, at)):
-            number, name = step["number"], step["quoted"] or step["name"]
-            steps.append(int(number) if number else name)
-            at = step.end()
-        if at < len(text) or not steps:
+        whole = (
+            path if path.startswith("$") else f"$.{path}" if path[:1] not in ".[" else f"${path}"
+        )
+        try:
+            steps = steps_of(whole)
+        except ValueError:
+            steps = ()
+        names = tuple(step.name for step in steps)
+        from_end = any(isinstance(name, int) and name < 0 for name in names)
+        if not steps or from_end or any(step.deep for step in steps[1:]):
             raise UsageError(
                 f"{path!r} in ignore_body is no path: write a field as displayName, "
                 "or a path as $.settings[*].name"
             )
-        plain = text == path and len(steps) == 1 and isinstance(steps[0], str)
-        (anywhere if plain or text.startswith("..") else rooted).append(tuple(steps))
+        plain = whole != path and len(names) == 1 and isinstance(names[0], str)
+        (anywhere if plain or steps[0].deep else rooted).append(names)
     return IgnoredPaths(tuple(rooted), tuple(anywhere))
 
 

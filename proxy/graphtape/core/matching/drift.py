@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
-from graphtape.core.matching.shape import NULL, shapes_of
+from graphtape.core.matching.shape import NULL, Field, Shape, shapes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from graphtape.core.matching.operation import Operation
-    from graphtape.core.matching.shape import Field, Shape
     from graphtape.core.message import Interaction
 
 _MOST_MEMBERS = 24
@@ -43,42 +42,28 @@ _ORDER = {aspect: number for number, aspect in enumerate(Aspect)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Appeared:
-    """Only the new recording has it.
+class Change:
+    """What one recording has and the other hasn't, or has otherwise.
 
     Attributes:
         place: Of a field or member, the dotted path in the answer, `[]` for the items of a list.
-        found: The status, media type, JSON types or member; empty of an operation.
+        old: The status, media type, JSON types or member of the old recording, empty of an
+            operation; None where only the new one has it.
+        new: Likewise, of the new recording.
     """
 
     operation: Operation
     aspect: Aspect
     place: str = ""
-    found: str = ""
+    old: str | None = None
+    new: str | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vanished:
-    """Only the old recording has it; attributes as of `Appeared`."""
-
-    operation: Operation
-    aspect: Aspect
-    place: str = ""
-    found: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """Both have it, and not the same; `old` and `new` are what `Appeared.found` is."""
-
-    operation: Operation
-    aspect: Aspect
-    place: str = ""
-    old: str
-    new: str
-
-
-Change: TypeAlias = Appeared | Vanished | Changed
+    @property
+    def kind(self) -> Literal["appeared", "vanished", "changed"]:
+        """What happened."""
+        if self.old is None:
+            return "appeared"
+        return "vanished" if self.new is None else "changed"
 
 
 def drift(old: Iterable[Interaction], new: Iterable[Interaction]) -> tuple[Change, ...]:
@@ -92,9 +77,9 @@ def drift(old: Iterable[Interaction], new: Iterable[Interaction]) -> tuple[Chang
     changes: list[Change] = []
     for key in sorted(before.keys() | after.keys()):
         if key not in before:
-            changes.append(Appeared(operation=after[key].operation, aspect=Aspect.OPERATION))
+            changes.append(Change(operation=after[key].operation, aspect=Aspect.OPERATION, new=""))
         elif key not in after:
-            changes.append(Vanished(operation=before[key].operation, aspect=Aspect.OPERATION))
+            changes.append(Change(operation=before[key].operation, aspect=Aspect.OPERATION, old=""))
         else:
             found = _compared(before[key], after[key])
             changes += sorted(found, key=lambda change: (_ORDER[change.aspect], change.place))
@@ -103,15 +88,9 @@ def drift(old: Iterable[Interaction], new: Iterable[Interaction]) -> tuple[Chang
 
 def line(change: Change) -> str:
     """Write a change for people."""
-    match change:
-        case Appeared(found=found):
-            what, happened = found, "appeared"
-        case Vanished(found=found):
-            what, happened = found, "vanished"
-        case Changed(old=old, new=new):
-            what, happened = f"{old} -> {new}", ""
-        case _:
-            assert_never(change)
+    what, happened = change.new or change.old or "", change.kind
+    if change.kind == "changed":
+        what = f"{change.old} -> {change.new}"
     match change.aspect:
         case Aspect.OPERATION:
             text = "operation"
@@ -119,33 +98,26 @@ def line(change: Change) -> str:
             text = f"{change.aspect} {what}"
         case Aspect.FIELD:
             place = f"field {change.place}" if change.place else "body"
-            text = f"{place} ({what})" if happened else f"{place}: {what}"
+            text = f"{place}: {what}" if happened == "changed" else f"{place} ({what})"
         case Aspect.MEMBER:
             text = f"field {change.place}: member {what!r}"
         case _:
             assert_never(change.aspect)
-    return f"{change.operation}: {text} {happened}".rstrip()
+    said = f"{change.operation}: {text}"
+    return said if happened == "changed" else f"{said} {happened}"
 
 
 def as_json(change: Change) -> dict[str, str]:
     """Write a change for programs; `old` and `new` stand where there is one."""
     tree = {
-        "change": type(change).__name__.lower(),
+        "change": change.kind,
         "method": change.operation.method,
         "path": change.operation.path,
         "aspect": str(change.aspect),
     }
     if change.aspect in {Aspect.FIELD, Aspect.MEMBER}:
         tree["place"] = change.place
-    match change:
-        case Appeared(found=found):
-            sides = {"new": found}
-        case Vanished(found=found):
-            sides = {"old": found}
-        case Changed(old=old, new=new):
-            sides = {"old": old, "new": new}
-        case _:
-            assert_never(change)
+    sides = {"old": change.old, "new": change.new}
     return tree | {name: value for name, value in sides.items() if value}
 
 
@@ -163,12 +135,12 @@ def _compared(old: Shape, new: Shape) -> Iterator[Change]:
 def _sets(operation: Operation, aspect: Aspect, old: set[str], new: set[str]) -> Iterator[Change]:
     gone, come = sorted(old - new), sorted(new - old)
     if len(gone) == len(come) == 1:
-        yield Changed(operation=operation, aspect=aspect, old=gone[0], new=come[0])
+        yield Change(operation=operation, aspect=aspect, old=gone[0], new=come[0])
         return
     for found in gone:
-        yield Vanished(operation=operation, aspect=aspect, found=found)
+        yield Change(operation=operation, aspect=aspect, old=found)
     for found in come:
-        yield Appeared(operation=operation, aspect=aspect, found=found)
+        yield Change(operation=operation, aspect=aspect, new=found)
 
 
 def _field(
@@ -177,7 +149,7 @@ def _field(
     before, after = old.get(place), new.get(place)
     if before is not None and after is not None:
         if _differ(before.types, after.types):
-            yield Changed(
+            yield Change(
                 operation=operation,
                 aspect=Aspect.FIELD,
                 place=place,
@@ -185,15 +157,15 @@ def _field(
                 new=_written(after.types),
             )
         for member in _new_members(operation, place, before, after):
-            yield Appeared(operation=operation, aspect=Aspect.MEMBER, place=place, found=member)
+            yield Change(operation=operation, aspect=Aspect.MEMBER, place=place, new=member)
     elif place.endswith("[]"):
         return  # the items of a list that has none, or is no list, on the other side
     elif before is not None and _holds_fields(new, before.parent):
         found = _written(before.types)
-        yield Vanished(operation=operation, aspect=Aspect.FIELD, place=place, found=found)
+        yield Change(operation=operation, aspect=Aspect.FIELD, place=place, old=found)
     elif after is not None and _holds_fields(old, after.parent):
         found = _written(after.types)
-        yield Appeared(operation=operation, aspect=Aspect.FIELD, place=place, found=found)
+        yield Change(operation=operation, aspect=Aspect.FIELD, place=place, new=found)
 
 
 def _holds_fields(fields: dict[str, Field], place: str | None) -> bool:

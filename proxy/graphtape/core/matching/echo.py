@@ -14,15 +14,13 @@ from urllib.parse import unquote
 
 from graphtape.core.graph.link import LINK_HEADERS
 from graphtape.core.json_text import NotJsonError, quote, scalars, splice, text
-from graphtape.core.matching.body import FORM, ignored_paths, pairs_of
-from graphtape.core.message import media_type
+from graphtape.core.matching.body import FORM, IgnoredPaths, Steps, ignored_paths, pairs_of
+from graphtape.core.message import Request, Response, media_type
 from graphtape.core.redaction.secrets import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from graphtape.core.matching.body import IgnoredPaths, Steps
-    from graphtape.core.message import Request, Response
 
 _SHORTEST_NAMED = 4
 _SHORTEST_ANYWHERE = 8

@@ -13,17 +13,20 @@ from urllib.parse import unquote
 
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.actions import SAFE_METHODS, last_segment, local_name, only_reads
-from graphtape.core.graph.origin import GRAPH_HOSTS
-from graphtape.core.graph.path_template import below_version
-from graphtape.core.matching.body import canonical_body, ignored_paths, json_of, pairs_of
-from graphtape.core.message import Headers, media_type
+from graphtape.core.graph.cloud import GRAPH_HOSTS
+from graphtape.core.graph.path_template import PathTemplate, below_version
+from graphtape.core.matching.body import (
+    Json,
+    Pairs,
+    canonical_body,
+    ignored_paths,
+    json_of,
+    pairs_of,
+)
+from graphtape.core.message import Headers, Request, media_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from graphtape.core.graph.path_template import PathTemplate
-    from graphtape.core.matching.body import Json, Pairs
-    from graphtape.core.message import Interaction, Request
+    from collections.abc import Iterator, Sequence
 
 
 GRAPH_PLACE = "Graph"
@@ -251,11 +254,6 @@ def _body(request: Request, options: MatchOptions) -> bytes:
     if len(body) <= _LONGEST_BODY_IN_KEY:
         return body
     return b"blake2b:" + blake2b(body, digest_size=32).hexdigest().encode()
-
-
-def writes_of(interactions: Iterable[Interaction], options: MatchOptions = DEFAULT) -> list[bool]:
-    """Tell for each interaction whether it writes."""
-    return [writes(interaction.request, options) for interaction in interactions]
 
 
 def writes(request: Request, options: MatchOptions = DEFAULT) -> bool:

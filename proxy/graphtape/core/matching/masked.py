@@ -6,11 +6,10 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from graphtape.core.matching.key import key_of
+from graphtape.core.matching.key import Key, MatchOptions, key_of
 from graphtape.core.redaction.secrets import unkeyed
 
 if TYPE_CHECKING:
-    from graphtape.core.matching.key import Key, MatchOptions
     from graphtape.core.message import Request
 
 IN_ORDER = "chosen by order: other recorded requests differ from it only in what was masked"

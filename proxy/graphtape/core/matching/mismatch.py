@@ -12,16 +12,22 @@ from heapq import nsmallest
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from graphtape.core.matching.body import FORM, form_of, ignored_paths, json_of, without
-from graphtape.core.matching.key import DEFAULT, Aspect, key_of
-from graphtape.core.message import media_type
+from graphtape.core.matching.body import (
+    FORM,
+    Json,
+    Pairs,
+    Steps,
+    form_of,
+    ignored_paths,
+    json_of,
+    without,
+)
+from graphtape.core.matching.key import DEFAULT, Aspect, Key, MatchOptions, key_of
+from graphtape.core.message import Request, media_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from graphtape.core.matching.body import Json, Pairs, Steps
-    from graphtape.core.matching.key import Key, MatchOptions
-    from graphtape.core.message import Request
 
 _WIDEST_VALUE = 80
 _MOST_BODY_DIFFERENCES = 20
@@ -315,7 +321,7 @@ def _distance(key: Key, other: Key) -> tuple[bool, bool, float, bool]:
     here, there = set(key.path.split("/")), set(other.path.split("/"))
     return (
         (key.method, key.path) != (other.method, other.path),
-        # However alike the letters, a batch is nobody's near miss but another batch's.
+        # However similar the paths, only another batch is near to a batch.
         key.path.endswith(_BATCH) != other.path.endswith(_BATCH),
         1 - len(here & there) / len(here | there),
         key.method != other.method,

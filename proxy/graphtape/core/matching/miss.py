@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.actions import short
 from graphtape.core.matching.key import key_of, writes
-from graphtape.core.matching.mismatch import LONGEST_ITEMISED_BODY, nearest, spelled_out
+from graphtape.core.matching.mismatch import LONGEST_ITEMISED_BODY, Near, nearest, spelled_out
 from graphtape.core.tape.position import AlreadyPlayed, Miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from graphtape.core.matching.mismatch import Near
     from graphtape.core.message import Request
     from graphtape.core.tape.recording import Recording
 

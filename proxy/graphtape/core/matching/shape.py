@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from graphtape.core.matching.body import json_of
+from graphtape.core.errors import RequestError
+from graphtape.core.graph.batch import answers_of, is_batch, parts_of
+from graphtape.core.matching.body import Json, json_of
 from graphtape.core.matching.operation import Operation
-from graphtape.core.message import Headers, media_type
+from graphtape.core.message import Interaction, media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from graphtape.core.matching.body import Json
-    from graphtape.core.message import Interaction
 
 NULL = "null"
 _TYPES: dict[type, str] = {
@@ -94,16 +94,13 @@ def shapes_of(interactions: Iterable[Interaction]) -> dict[Operation, Shape]:
 def _answers(interaction: Interaction) -> Iterator[_Seen]:
     """Return the answer, and those of the parts of a batch in place of its body."""
     request, response = interaction.request, interaction.response
-    operation = Operation.of(request.method, request.url)
     try:
         values: tuple[Json, ...] = (json_of(response.headers, response.body),)
     except ValueError:
         values = ()
-    parts: list[_Seen] = []
-    if operation.last_segment == "$batch" and values:
-        parts = [*_batch(interaction, values[0])]
+    parts = [seen for part in _parts(interaction) for seen in _answers(part)]
     yield _Seen(
-        operation=operation,
+        operation=Operation.of(request.method, request.url),
         status=response.status,
         media=media_type(response.headers) if response.body else "",
         values=() if parts else values,
@@ -111,35 +108,16 @@ def _answers(interaction: Interaction) -> Iterator[_Seen]:
     yield from parts
 
 
-def _batch(interaction: Interaction, answer: Json) -> Iterator[_Seen]:
-    """Pair the parts of a batch by id (Microsoft Graph docs, "Combine multiple requests")."""
-    request = interaction.request
-    root = request.url.partition("?")[0].rpartition("/")[0]
+def _parts(interaction: Interaction) -> Iterator[Interaction]:
+    """Return the parts of a batch that were answered, as interactions of their own."""
     try:
-        asked = _items(json_of(request.headers, request.body), "requests")
-    except ValueError:
+        parts = parts_of(interaction.request) if is_batch(interaction.request) else ()
+    except RequestError:
         return
-    called = {part.get("id"): part for part in asked if isinstance(part.get("id"), str)}
-    for part in _items(answer, "responses"):
-        number = part.get("id")
-        match called.get(number) if isinstance(number, str) else None, part.get("status"):
-            case {"method": str(method), "url": str(url)}, int(status):
-                full = url if "://" in url else f"{root}/{url.lstrip('/')}"
-                fields = part.get("headers")
-                pairs = fields.items() if isinstance(fields, dict) else ()
-                yield _Seen(
-                    operation=Operation.of(method, full),
-                    status=status,
-                    media=media_type(Headers.of((name, str(value)) for name, value in pairs)),
-                    values=(part["body"],) if "body" in part else (),
-                )
-            case _:
-                continue
-
-
-def _items(value: Json, name: str) -> list[dict[str, Json]]:
-    items = value.get(name) if isinstance(value, dict) else None
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    answers = answers_of(interaction.response) if parts else {}
+    for part in parts:
+        if part.id in answers:
+            yield Interaction(request=part.request, response=answers[part.id])
 
 
 def _look(value: Json, place: str, parent: str | None, fields: dict[str, Field]) -> None:

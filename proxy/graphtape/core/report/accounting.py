@@ -6,25 +6,18 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from graphtape.core.journal import Source
+from graphtape.core.journal import Entry, Journal, Source
 from graphtape.core.matching.mismatch import spelled_out
-from graphtape.core.report.report import (
-    Aged,
-    Incident,
-    Injected,
-    Report,
-    Taping,
-)
+from graphtape.core.report.report import Aged, CassetteFacts, Incident, Injected, Report, Taping
 from graphtape.core.report.usage import LONGEST_URL, Usage
 from graphtape.core.report.wording import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from graphtape.core.journal import Entry, Journal
-    from graphtape.core.report.report import CassetteFacts
     from graphtape.core.tape.session import Session
-    from graphtape.core.verdict import Kind, Tally
+    from graphtape.core.verdict.tally import Tally
+    from graphtape.core.verdict.verdict import Kind
 
 MOST_INCIDENTS = 200
 """Different misses that a report tells; likewise refusals, and requests cut off."""
@@ -76,7 +69,7 @@ def account(
         refused=_incidents(each for each in refused if each.status),
         unfinished=_incidents(each for each in refused if not each.status),
         injected=_injected(journal),
-        unused=tuple(map((usage or Usage()).unused, session.decks)) if session.plays else (),
+        unused=tuple(map((usage or Usage()).unused, session.playbacks)) if session.plays else (),
         verdicts=tuple(verdicts.kept),
         judged=dict(verdicts.counts),
         idle=session.script.idle(),

@@ -6,13 +6,15 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec import to_builtins
+
 from graphtape.core.report.others import abridged
 from graphtape.core.report.unused import unused_by_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from graphtape.core.report.report import Incident, Report
+    from graphtape.core.report.report import Report
 
 FORMAT = 1
 
@@ -49,14 +51,11 @@ def _tree(report: Report) -> dict[str, object]:
         "wrong": list(wrong),
         "requests": report.arrived,
         **{source.value: count for source, count in report.counts.items()},
-        "misses": [_incident(each) for each in report.misses],
+        "misses": to_builtins(report.misses),
         "misses_cut": report.misses_cut,
-        "refusals": [_incident(each) for each in report.refused],
-        "unfinished": [_incident(each) for each in report.unfinished],
-        "faults": [
-            {"why": each.why, "status": each.status, "times": each.times}
-            for each in report.injected
-        ],
+        "refusals": to_builtins(report.refused),
+        "unfinished": to_builtins(report.unfinished),
+        "faults": to_builtins(report.injected),
         "unused": {each.cassette: list(each.indices) for each in report.unused if each.count},
         "unused_cut": report.unused_cut,
         **_read_alone(report),
@@ -68,48 +67,21 @@ def _read_alone(report: Report) -> dict[str, object]:
     taping = report.taping
     return {
         "unused_requests": [
-            {
-                "cassette": each.cassette,
-                "index": request.index,
-                "method": request.method,
-                "url": request.url,
-            }
+            {"cassette": each.cassette, **to_builtins(request)}
             for each in report.unused
             for request in each.requests
         ],
-        "verdicts": [
-            {"kind": each.kind.value, "number": each.number, "text": each.text}
-            for each in report.verdicts
-        ],
+        "verdicts": to_builtins(report.verdicts),
         "verdict_counts": {kind.value: count for kind, count in report.judged.items()},
         "rules_without_effect": list(report.idle),
         "cassettes": [
-            {
-                "name": each.facts.name,
-                "interactions": each.facts.interactions,
-                "recorded_at": each.facts.recorded_at,
-                "age_days": each.days,
-                "upstream": each.facts.upstream,
-                "edited": each.facts.edited,
-            }
-            for each in report.cassettes
+            {**to_builtins(each.facts), "age_days": each.days} for each in report.cassettes
         ],
         "saved": taping.saved,
         "new": taping.recorded,
         "dropped": list(taping.dropped),
         "failures": list(taping.failures),
         "redacted": dict(sorted(taping.redacted.items())),
-    }
-
-
-def _incident(incident: Incident) -> dict[str, object]:
-    return {
-        "number": incident.number,
-        "method": incident.method,
-        "url": incident.url,
-        "status": incident.status,
-        "times": incident.times,
-        "reason": incident.reason,
     }
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.report.usage import Unused
     from graphtape.core.tape.outcome import Mode
-    from graphtape.core.verdict import Kind, Verdict
+    from graphtape.core.verdict.verdict import Kind, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,16 +24,16 @@ class Incident:
         number: Of the first, in the journal.
         url: Graph's.
         status: Of the answer; 0 where the client got none.
-        reason: Lines for a person; the first says it all.
         times: How many requests it happened to.
+        reason: Lines for a person; the first says it all.
     """
 
     number: int
     method: str
     url: str
     status: int
-    reason: str
     times: int = 1
+    reason: str
 
     @property
     def headline(self) -> str:
@@ -62,8 +62,8 @@ class CassetteFacts:
     Attributes:
         name: As the replay was given it.
         interactions: How many it holds.
-        recorded_at: UTC, ISO 8601; None where nobody knows.
-        upstream: A cloud's name, `sandbox` or `custom`; None where nobody knows.
+        recorded_at: UTC, ISO 8601; None where unknown.
+        upstream: A cloud's name, `sandbox` or `custom`; None where unknown.
         edited: Since it was recorded, by hand or tool.
     """
 
@@ -76,7 +76,7 @@ class CassetteFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aged:
-    """A cassette and its age in whole days; None where nobody knows it."""
+    """A cassette and its age in whole days; None where unknown."""
 
     facts: CassetteFacts
     days: int | None

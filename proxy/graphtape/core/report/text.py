@@ -12,7 +12,7 @@ from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.others import Others
 from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import ago, count, first_of
-from graphtape.core.verdict import Tally
+from graphtape.core.verdict.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def as_text(reports: Sequence[Report], *, failed: bool = False) -> list[str]:
     """Write reports, one line an item; each but the first under the name of its session.
 
     Unused is what no session used. Of the other sessions those are told to which something
-    happened that nobody wants; the rest are counted.
+    happened that is a problem; the rest are counted.
 
     Args:
         reports: That of the default session first.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from collections.abc import Set as AbstractSet
 
-    from graphtape.core.tape.outcome import Deck
+    from graphtape.core.tape.outcome import Playback
     from graphtape.core.tape.recording import Recording
 
 MOST_UNUSED = 100
@@ -110,7 +110,7 @@ class Tape:
         found = self._told.get(index)
         if found is None:
             request = self._recording.interactions[index].request
-            # What is on the tape has been through no journal: nobody may have cleaned it.
+            # Unlike the journal, the tape may hold secrets: a user may have recorded it elsewhere.
             url = spelled_out(self._recording.redactor.url(request.url))
             found = self._told[index] = UnusedRequest(
                 index=index, method=spelled_out(request.method), url=cut(url, LONGEST_URL)
@@ -124,11 +124,13 @@ class Usage:
 
     _tapes: dict[int, tuple[Recording, Tape]] = field(default_factory=dict)
 
-    def unused(self, deck: Deck) -> Unused:
+    def unused(self, playback: Playback) -> Unused:
         """Say what a session leaves unused of a tape; what it plays afterwards changes nothing."""
-        tape = self._tape(deck.recording)
+        tape = self._tape(playback.recording)
         return Unused(
-            cassette=deck.recording.name, tape=tape, used=tape.used(deck.player.played_slots())
+            cassette=playback.recording.name,
+            tape=tape,
+            used=tape.used(playback.player.played_slots()),
         )
 
     def _tape(self, recording: Recording) -> Tape:

@@ -24,7 +24,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Account:
-    """What was spent of a budget. What is refused costs nothing."""
+    """The requests counted against a budget; refused ones aren't counted."""
 
     budget: Budget
     _writes: deque[float] = field(default_factory=deque)

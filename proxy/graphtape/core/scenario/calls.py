@@ -30,7 +30,7 @@ class From:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """Each call whose number this one divides."""
+    """Every nth call: those whose number is a multiple of this one."""
 
     number: int
 
@@ -46,7 +46,7 @@ Calls: TypeAlias = Always | Nth | From | Every | Probably
 
 
 def misses(calls: Calls, stream: RandomStream) -> str | None:
-    """Return why a call isn't meant, or None where it is; `stream` knows its number."""
+    """Return why a rule doesn't act on a call, None where it does; `stream` has its number."""
     number = stream.call
     match calls:
         case Always():

@@ -1,4 +1,4 @@
-"""An answer a scenario gives by itself."""
+"""Answers that a scenario injects: errors of Graph, or any status, header and body."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from graphtape.core.graph.actions import CALLER_ID, METADATA_CONTENT_TYPE, error_response
 from graphtape.core.graph.delta import fresh_delta
-from graphtape.core.message import Headers, Response
-from graphtape.core.scenario.graph_error import ERRORS, GraphError, challenge, said
+from graphtape.core.message import Headers, Request, Response
+from graphtape.core.scenario.graph_error import ERRORS, GraphError, Stamp, challenge, said
 from graphtape.core.scenario.when import Ask
 
 if TYPE_CHECKING:
     from graphtape.core.matching.body import Json
-    from graphtape.core.message import Request
-    from graphtape.core.scenario.graph_error import Stamp
 
 
 _UNAUTHORIZED = 401
@@ -73,12 +71,12 @@ CannedAnswer: TypeAlias = ErrorAnswer | PlainAnswer
 
 
 def throttled(seconds: int) -> ErrorAnswer:
-    """Refuse for so many seconds."""
+    """Return a 429 whose Retry-After is so many seconds."""
     return ErrorAnswer(error=ERRORS["TooManyRequests"], retry_after=seconds)
 
 
 def reason_of(status: int) -> str:
-    """Return the reason phrase of a status, '' of one nobody registered."""
+    """Return the reason phrase of a status; '' of one that isn't registered."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

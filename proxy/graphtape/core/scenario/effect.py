@@ -7,18 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.json_text import NotJsonError
-from graphtape.core.scenario.canned_answer import changed, reason_of
-from graphtape.core.scenario.json_path import AppendValue, RemoveValue, SetValue
+from graphtape.core.scenario.canned_answer import CannedAnswer, changed, reason_of
+from graphtape.core.scenario.json_path import AppendValue, Edit, RemoveValue, SetValue
 
 if TYPE_CHECKING:
     from graphtape.core.message import Response
-    from graphtape.core.scenario.canned_answer import CannedAnswer
     from graphtape.core.scenario.duration import Delay
-    from graphtape.core.scenario.json_path import Edit
 
 
 class ConnectionFault(enum.StrEnum):
-    """What the client meets in place of an answer; nothing is asked, no tape is used up."""
+    """A broken connection in place of an answer; neither upstream nor tape is asked."""
 
     RESET = "reset"
     CLOSE = "close"
@@ -27,7 +25,7 @@ class ConnectionFault(enum.StrEnum):
 
 
 class WireFault(enum.StrEnum):
-    """What becomes of an answer on its way out."""
+    """A fault of the connection while the answer is sent."""
 
     TRUNCATE = "truncate"
     DRIP = "drip"

@@ -31,7 +31,7 @@ _TRY_LATER = "The service is temporarily unavailable. Please try again later."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What of an answer only the shell can know.
+    """Time and id of an answer, which the pure core can't make itself.
 
     Attributes:
         now: The time, in UTC.

@@ -1,55 +1,25 @@
-"""Paths into JSON, and edits at them that leave every other byte as it was.
-
-A subset of RFC 9535: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]` or `.*`, and `..name` at any
-depth. Names may hold `@` and, after one, dots: `$.@odata.nextLink` is one member.
-"""
+"""Values at a path in a JSON text, and edits of them that leave all other bytes unchanged."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from graphtape.core.json_path import Step, steps_of
 from graphtape.core.json_text import NotJsonError, quote, splice
-from graphtape.core.scenario.json_tree import tree, value_of
+from graphtape.core.scenario.json_tree import Node, tree, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from graphtape.core.matching.body import Json
-    from graphtape.core.scenario.json_tree import Node
-
-_STEP = re.compile(
-    r"""(?P<deep>\.\.(?=[^.]))?
-    (?:
-        \[(?P<number>-?[0-9]+)\]
-      | (?P<any>\[\*\]|(?:(?<=\.\.)|\.)\*)
-      | \[(?P<quote>['"])(?P<quoted>.+?)(?P=quote)\]
-      | (?:(?<=\.\.)|\.)
-        (?P<name>[^.\[\]@*'"]*@(?:odata|microsoft\.graph)\.[^.\[\]*'"]+|[^.\[\]*'"]+)
-    )""",
-    re.VERBOSE,
-)
 
 Edit: TypeAlias = "SetValue | RemoveValue | AppendValue"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a path.
-
-    Attributes:
-        name: A member's name, an item's number, or None for any member or item.
-        deep: From any value below as well as from this one.
-    """
-
-    name: str | int | None
-    deep: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonPath:
-    """Where in a JSON text values stand."""
+    """A path to values in a JSON text."""
 
     text: str
     steps: tuple[Step, ...]
@@ -61,25 +31,14 @@ class JsonPath:
         Raises:
             ValueError: It is none.
         """
-        steps: list[Step] = []
-        at = 1
-        while text.startswith("$") and at < len(text) and (found := _STEP.match(text, at)):
-            number, name = found["number"], found["quoted"] or found["name"]
-            steps.append(Step(int(number) if number else name, found["deep"] is not None))
-            at = found.end()
-        if not text.startswith("$") or at < len(text):
-            raise ValueError(
-                f"{text!r} is no path; write $.name, $.list[0], $.list[*].name, $['name'] "
-                "or $..name for any depth"
-            )
-        return cls(text=text, steps=tuple(steps))
+        return cls(text=text, steps=steps_of(text))
 
     def select(self, root: Node) -> list[Node]:
         """Find what stands at the path, in the order of the text."""
         return _follow([root], self.steps)
 
     def absent_from(self, body: bytes) -> bool:
-        """Tell, without reading the text, that nothing stands at the path; False is no promise."""
+        """Tell by a quick search that no value is at the path; False means there may be one."""
         last = self.steps[-1].name if self.steps else None
         # An escape could spell the name otherwise.
         return isinstance(last, str) and b"\\u" not in body and quote(last) not in body
@@ -105,7 +64,7 @@ def _follow(nodes: list[Node], steps: tuple[Step, ...]) -> list[Node]:
 
 
 def _below(nodes: list[Node]) -> Iterator[Node]:
-    """Walk values and all that stands in them, in the order of the text."""
+    """Yield values and all their descendants, in document order."""
     waiting = nodes[::-1]
     while waiting:
         node = waiting.pop()
@@ -123,7 +82,7 @@ def _children(node: Node, name: str | int | None) -> Iterable[Node]:
 
 
 def _apart(nodes: Iterable[Node]) -> list[Node]:
-    """Leave out what stands inside another one: an edit of the outer one replaces it."""
+    """Leave out nodes inside others of the list: an edit of the outer one replaces them."""
     kept: list[Node] = []
     for node in sorted(nodes, key=lambda each: each.start):
         if not kept or node.start >= kept[-1].end:

@@ -6,22 +6,27 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graphtape.core.json_text import NotJsonError
+from graphtape.core.json_text import (
+    BOM,
+    CLOSING,
+    KEY,
+    LITERAL,
+    OPENING,
+    TEXT,
+    TOKEN,
+    NotJsonError,
+)
 
 if TYPE_CHECKING:
+    import re
+
     from graphtape.core.matching.body import Json
 
 DEEPEST = 256
 """Levels of nesting a text may have, to be edited."""
-
-_BOM = b"\xef\xbb\xbf"
-_SPACE = re.compile(rb"[ \t\r\n]*+")
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_LITERAL = re.compile(rb"[-+.0-9A-Za-z]++")
 
 
 @dataclass(slots=True)
@@ -50,42 +55,46 @@ class Node:
         return self.items or []
 
 
-@dataclass(slots=True)
-class _Scan:
-    body: bytes
-    at: int
-    open: list[Node] = field(default_factory=list)
-
-    def skip(self) -> bytes:
-        """Pass white space; return the byte after it, empty at the end."""
-        found = _SPACE.match(self.body, self.at)
-        self.at = found.end() if found else self.at
-        return self.body[self.at : self.at + 1]
-
-    def take(self, pattern: re.Pattern[bytes]) -> int:
-        """Return where a token that begins here ends."""
-        found = pattern.match(self.body, self.at)
-        if found is None:
-            raise NotJsonError(f"not JSON: unexpected text at byte {self.at}")
-        return found.end()
-
-
 def tree(body: bytes) -> Node:
     """Read a JSON text.
 
     Raises:
         NotJsonError: It is none, or nested deeper than `DEEPEST`.
     """
-    begin = len(_BOM) if body.startswith(_BOM) else 0
+    begin = len(BOM) if body.startswith(BOM) else 0
     try:
         value_of(body[begin:])  # the scan below trusts the grammar
     except (ValueError, RecursionError) as exc:
         raise NotJsonError("not JSON") from exc
-    scan = _Scan(body, begin)
-    root = _begin(scan, -1)
-    while scan.open:
-        _step(scan)
-    return root
+    root = Node(begin, items=[])  # holds the text's one value
+    open_ = [root]
+    for token in TOKEN.finditer(body, begin):
+        group = token.lastindex
+        if group == CLOSING:
+            open_.pop().end = token.end()
+        elif group in {TEXT, LITERAL, OPENING}:
+            node = _node(token, group)
+            if node.end < 0 and len(open_) > DEEPEST:
+                raise NotJsonError(f"nested deeper than {DEEPEST} levels")
+            here = open_[-1]
+            if here.members is not None:
+                here.members.append((str(value_of(token[KEY])), node))
+            elif here.items is not None:
+                here.items.append(node)
+            if node.end < 0:
+                open_.append(node)
+    return root.children[0]
+
+
+def _node(token: re.Match[bytes], group: int) -> Node:
+    """Make a scalar whole, or a container that is open yet."""
+    start, end = token.span(group)
+    key_start = start if token[KEY] is None else token.start(KEY)
+    if group != OPENING:
+        return Node(start, end, key_start=key_start)
+    if token[OPENING] == b"{":
+        return Node(start, members=[], key_start=key_start)
+    return Node(start, items=[], key_start=key_start)
 
 
 def value_of(text: bytes) -> Json:
@@ -96,43 +105,3 @@ def value_of(text: bytes) -> Json:
     """
     value: Json = json.loads(text.decode("utf-8", "surrogateescape"), strict=False)
     return value
-
-
-def _step(scan: _Scan) -> None:
-    """Pass one member, item, comma or closing bracket of the innermost container."""
-    here = scan.open[-1]
-    byte = scan.skip()
-    if byte == b",":
-        scan.at += 1
-        byte = scan.skip()
-    if byte in {b"}", b"]"}:
-        scan.at += 1
-        here.end = scan.at
-        scan.open.pop()
-    elif here.members is not None:
-        key_start, end = scan.at, scan.take(_STRING)
-        name = str(value_of(scan.body[key_start:end]))
-        scan.at = end
-        scan.skip()
-        scan.at += 1  # the colon
-        here.members.append((name, _begin(scan, key_start)))
-    elif here.items is not None:
-        here.items.append(_begin(scan, -1))
-
-
-def _begin(scan: _Scan, key_start: int) -> Node:
-    """Read a scalar whole, or open a container."""
-    byte = scan.skip()
-    node = Node(scan.at, key_start=key_start if key_start >= 0 else scan.at)
-    if byte in {b"{", b"["}:
-        if len(scan.open) == DEEPEST:
-            raise NotJsonError(f"nested deeper than {DEEPEST} levels")
-        if byte == b"{":
-            node.members = []
-        else:
-            node.items = []
-        scan.at += 1
-        scan.open.append(node)
-    else:
-        node.end = scan.at = scan.take(_STRING if byte == b'"' else _LITERAL)
-    return node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class KeyFault(ValueError):  # noqa: N818 - a fault of the file, reported as an error by who read it
-    """A value can't be what it is.
+    """A value isn't valid where it stands; raised while a file's struct checks itself.
 
     Attributes:
         keys: From the value the fault was found in to the one it is about.

@@ -1,4 +1,4 @@
-"""Scenarios as one session meets them: what was counted, and what comes next."""
+"""Scenarios in one session: the calls counted so far, and what happens to the next one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 from graphtape.core.matching.key import writes
 from graphtape.core.scenario.budget import Account
 from graphtape.core.scenario.calls import Always, misses
-from graphtape.core.scenario.canned_answer import throttled, written
-from graphtape.core.scenario.duration import NO_WAIT, draw
-from graphtape.core.scenario.effect import Breakage, Change, Injection, names_of
+from graphtape.core.scenario.canned_answer import CannedAnswer, throttled, written
+from graphtape.core.scenario.duration import NO_WAIT, Wait, draw
+from graphtape.core.scenario.effect import (
+    Breakage,
+    Change,
+    ConnectionFault,
+    Injection,
+    WireFault,
+    names_of,
+)
 from graphtape.core.scenario.random_stream import RandomStream
 from graphtape.core.scenario.when import Ask
 
@@ -18,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario.canned_answer import CannedAnswer
-    from graphtape.core.scenario.duration import Wait
-    from graphtape.core.scenario.effect import ConnectionFault, WireFault
     from graphtape.core.scenario.graph_error import Stamp
     from graphtape.core.scenario.rule import Rule, Scenario
 
@@ -44,7 +48,7 @@ class Bend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """Look the answer up as ever.
+    """Let the request pass: the answer comes from tape or upstream.
 
     Attributes:
         bend: For the answer; None leaves it as it is.
@@ -121,7 +125,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fit:
-    """What the rules of a play make of one request, whatever has been counted so far.
+    """Which rules of a play match one request, independent of what was counted so far.
 
     Attributes:
         action: Its last segment, where some rule waits for it; else empty.
@@ -138,7 +142,7 @@ class Fit:
 
 @dataclass(slots=True, kw_only=True)
 class _Track:
-    """One rule and what this session made of it so far.
+    """One rule with the counters of this session.
 
     Attributes:
         matched: Calls `when` let in.
@@ -160,7 +164,7 @@ class _Track:
         self.account = None if self.rule.budget is None else Account(self.rule.budget)
 
     def anew(self) -> _Track:
-        """Return it with nothing counted, and nothing spent."""
+        """Return a copy with all counters at zero."""
         return replace(self, matched=0, acted=0)
 
     @property
@@ -168,7 +172,7 @@ class _Track:
         return f"scenario {self.scenario!r}, rule {self.index + 1}"
 
     def take(self, *, write: bool, now: float) -> Answer | Fault | Bend | None:
-        """Count a request that is meant; return what happens to it."""
+        """Count a request that the rule matches; return what happens to it."""
         rule = self.rule
         self.matched += 1
         if not isinstance(rule.calls, Always) and misses(rule.calls, self._stream()) is not None:
@@ -262,7 +266,7 @@ class Play:
         return replace(self, _tracks=tracks, seen=set(), _last=None)
 
     def fit(self, request: Request, *, session: str) -> Fit:
-        """Say which rules mean a request. Nothing is counted.
+        """Find the rules that match a request. Nothing is counted.
 
         Args:
             request: As the client sent it, at a Graph root; not redacted.
@@ -331,7 +335,7 @@ class Play:
         return broken or Parts(answers=answers, bends=bends)
 
     def idle(self) -> tuple[str, ...]:
-        """Name each rule that matched no request, and why the last one wasn't meant."""
+        """Name each rule that matched no request, and why it didn't match the last one."""
         return tuple(
             f"{track.why}, matched no request"
             + (f"; of the last one, {reason}" if (reason := self._missed(number)) else "")
@@ -340,7 +344,7 @@ class Play:
         )
 
     def _missed(self, number: int) -> str | None:
-        """Return why a rule that never matched didn't mean the last request."""
+        """Return why a rule that never matched didn't match the last request."""
         if self._last is None:
             return None
         fit, seen = self._last

@@ -9,18 +9,23 @@ import json
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from graphtape.core.decoded import convert
+from graphtape.core.graph.actions import local_name
+from graphtape.core.graph.path_template import PathTemplate
+from graphtape.core.matching.body import unplus
 from graphtape.core.scenario.budget import Budget
 from graphtape.core.scenario.calls import Always, Calls, Every, From, Nth, Probably
-from graphtape.core.scenario.duration import seconds
 from graphtape.core.scenario.key_fault import KeyFault, SpellingError
 from graphtape.core.scenario.rule import Rule, Scenario
 from graphtape.core.scenario.spelled_effect import (
     Duration,
     Scalar,
+    Spelled,
     SpelledEffect,
+    json_path,
+    wait_of,
     written,
 )
 from graphtape.core.scenario.when import When
@@ -32,9 +37,7 @@ if TYPE_CHECKING:
 Count = Annotated[int, Meta(ge=1)]
 
 
-class SpelledWhen(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledWhen(Spelled, frozen=True, kw_only=True):
     """Which requests; every key optional, all that are given must hold."""
 
     method: Annotated[str | list[str] | None, Meta(description="one, or any of several")] = None
@@ -50,9 +53,13 @@ class SpelledWhen(
     ] = None
     query: Annotated[
         dict[str, Scalar | None], Meta(description="decoded names and values; null for any")
-    ] = {}
-    header: Annotated[dict[str, Scalar], Meta(description="fields and their values")] = {}
-    body: Annotated[dict[str, object], Meta(description="values by JSON path")] = {}
+    ] = field(default_factory=dict)
+    header: Annotated[dict[str, Scalar], Meta(description="fields and their values")] = field(
+        default_factory=dict
+    )
+    body: Annotated[dict[str, object], Meta(description="values by JSON path")] = field(
+        default_factory=dict
+    )
     session: Annotated[str | None, Meta(description="the session's id")] = None
     after: Annotated[
         str | None, Meta(description="only once the session has called this action")
@@ -72,30 +79,27 @@ class SpelledWhen(
             if not method.isascii() or not method.isalpha():
                 raise KeyFault(f"{method!r} is no method; write GET, POST, PATCH …", "method")
         try:
-            When.over(path=self.path)
+            path = None if self.path is None else PathTemplate.parse(self.path)
         except ValueError as exc:
             raise KeyFault(str(exc), "path") from exc
-        try:
-            return When.over(
-                methods=tuple(methods),
-                path=self.path,
-                action=self.action,
-                query={
-                    name: None if value is None else written(value)
-                    for name, value in self.query.items()
-                },
-                header={name: written(value) for name, value in self.header.items()},
-                body=cast("dict[str, Json]", self.body),
-                session=self.session,
-                after=self.after,
-            )
-        except ValueError as exc:
-            raise KeyFault(str(exc), "body") from exc
+        return When(
+            methods=tuple(method.upper() for method in methods),
+            path=path,
+            action=None if self.action is None else local_name(self.action),
+            query=tuple(
+                (unplus(name), None if value is None else written(value))
+                for name, value in self.query.items()
+            ),
+            body=tuple(
+                (json_path(text, "body"), cast("Json", value)) for text, value in self.body.items()
+            ),
+            header=tuple((name, written(value)) for name, value in self.header.items()),
+            session=self.session,
+            after=None if self.after is None else local_name(self.after),
+        )
 
 
-class SpelledCalls(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledCalls(Spelled, frozen=True, kw_only=True):
     """Which of the calls that `when` lets in, counted per session from 1: one of these."""
 
     nth: Count | None = None
@@ -125,9 +129,7 @@ class SpelledCalls(
                 raise KeyFault("write exactly one of nth, from, every, probability")
 
 
-class SpelledBudget(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledBudget(Spelled, frozen=True, kw_only=True):
     """A throttling limit: what goes beyond it is a 429 that says when to come back."""
 
     writes: Count | None = None
@@ -145,16 +147,11 @@ class SpelledBudget(
         """
         if self.writes is None and self.any is None:
             raise KeyFault("it limits nothing; write writes, any, or both")
-        try:
-            window = seconds(self.window)
-        except ValueError as exc:
-            raise KeyFault(str(exc), "window") from exc
+        window = wait_of(self.window, "window")
         return Budget(writes=self.writes, any=self.any, window=window)
 
 
-class SpelledRule(
-    SpelledEffect, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledRule(SpelledEffect, frozen=True, kw_only=True):
     """Which requests, which of their calls, and what happens to them."""
 
     when: SpelledWhen = SpelledWhen()
@@ -210,9 +207,7 @@ class SpelledRule(
         return tuple(entry.effect() for entry in self.timeline)
 
 
-class SpelledScenario(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledScenario(Spelled, frozen=True, kw_only=True):
     """A scenario of Graphtape."""
 
     name: Annotated[str, Meta(min_length=1)]

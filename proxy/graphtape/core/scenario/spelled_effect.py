@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 from msgspec import UNSET, Meta, Struct, field
 
 from graphtape.core.graph.actions import METADATA_CONTENT_TYPE
-from graphtape.core.scenario.canned_answer import ErrorAnswer, PlainAnswer, RetryAfter
+from graphtape.core.scenario.canned_answer import CannedAnswer, ErrorAnswer, PlainAnswer, RetryAfter
 from graphtape.core.scenario.duration import (
     SPELLING,
+    Delay,
     Fixed,
     LogNormal,
     PerByte,
@@ -21,21 +22,18 @@ from graphtape.core.scenario.effect import (
     Breakage,
     Change,
     ConnectionFault,
+    Effect,
     Injection,
     WireFault,
 )
 from graphtape.core.scenario.graph_error import ERRORS, GraphError
-from graphtape.core.scenario.json_path import AppendValue, JsonPath, RemoveValue, SetValue
+from graphtape.core.scenario.json_path import AppendValue, Edit, JsonPath, RemoveValue, SetValue
 from graphtape.core.scenario.key_fault import KeyFault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.matching.body import Json
-    from graphtape.core.scenario.canned_answer import CannedAnswer
-    from graphtape.core.scenario.duration import Delay
-    from graphtape.core.scenario.effect import Effect
-    from graphtape.core.scenario.json_path import Edit
 
 Duration = (
     Annotated[str, Meta(extra_json_schema={"pattern": SPELLING}, examples=["200ms", "1.5s"])]
@@ -63,14 +61,24 @@ def _fields(spelled: Mapping[str, str | bool | int | float | None]) -> Pairs:
     return tuple((name, None if v is None else written(v)) for name, v in spelled.items())
 
 
-def _seconds(spelled: str | float, *keys: str | int) -> float:
+def wait_of(spelled: str | float, *keys: str | int) -> float:
+    """Read a duration, in seconds, that stands under these keys.
+
+    Raises:
+        KeyFault: It is none.
+    """
     try:
         return seconds(spelled)
     except ValueError as exc:
         raise KeyFault(str(exc), *keys) from exc
 
 
-def _path(text: str, *keys: str | int) -> JsonPath:
+def json_path(text: str, *keys: str | int) -> JsonPath:
+    """Read a path that stands under these keys.
+
+    Raises:
+        KeyFault: It is none.
+    """
     try:
         return JsonPath.parse(text)
     except ValueError as exc:
@@ -81,7 +89,11 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-class SpelledLogNormal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Spelled(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A mapping of a scenario file; a key that it doesn't know is an error."""
+
+
+class SpelledLogNormal(Spelled, frozen=True, kw_only=True):
     """A log-normal distribution."""
 
     median: Duration
@@ -89,9 +101,7 @@ class SpelledLogNormal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max: Annotated[Duration, Meta(description="what is drawn beyond it becomes it")] = 60.0
 
 
-class SpelledDelay(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledDelay(Spelled, frozen=True, kw_only=True):
     """How long an answer waits: one of these."""
 
     fixed: Annotated[Duration | None, Meta(description="always the same")] = None
@@ -110,29 +120,25 @@ class SpelledDelay(
         """
         match (self.fixed, self.uniform, self.log_normal, self.per_byte):
             case (str() | float() | int() as fixed, None, None, None):
-                return Fixed(seconds=_seconds(fixed, "fixed"))
+                return Fixed(seconds=wait_of(fixed, "fixed"))
             case (None, (low, high), None, None):
-                uniform = Uniform(
-                    low=_seconds(low, "uniform", 0), high=_seconds(high, "uniform", 1)
-                )
+                uniform = Uniform(low=wait_of(low, "uniform", 0), high=wait_of(high, "uniform", 1))
                 if uniform.low > uniform.high:
                     raise KeyFault("the first duration is the least, write it first", "uniform")
                 return uniform
             case (None, None, SpelledLogNormal() as log_normal, None):
                 return LogNormal(
-                    median=_seconds(log_normal.median, "log_normal", "median"),
+                    median=wait_of(log_normal.median, "log_normal", "median"),
                     sigma=log_normal.sigma,
-                    longest=_seconds(log_normal.max, "log_normal", "max"),
+                    longest=wait_of(log_normal.max, "log_normal", "max"),
                 )
             case (None, None, None, str() | float() | int() as per_byte):
-                return PerByte(seconds=_seconds(per_byte, "per_byte"))
+                return PerByte(seconds=wait_of(per_byte, "per_byte"))
             case _:
                 raise KeyFault("write exactly one of fixed, uniform, log_normal, per_byte")
 
 
-class SpelledAnswer(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledAnswer(Spelled, frozen=True, kw_only=True):
     """An answer in Graph's place: an error by its code, or a status with headers and a body."""
 
     error: Annotated[
@@ -211,9 +217,7 @@ class SpelledAnswer(
         )
 
 
-class SpelledEffect(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SpelledEffect(Spelled, frozen=True, kw_only=True):
     """What happens to one call; an empty one leaves it alone."""
 
     answer: SpelledAnswer | None = None
@@ -280,17 +284,17 @@ class SpelledEffect(
         """Return the edits in the order they are made: set, remove, append."""
         removed = [self.remove] if isinstance(self.remove, str) else self.remove
         return (
-            *(SetValue(path=_path(p, "set", p), json=_json(v)) for p, v in self.set_.items()),
+            *(SetValue(path=json_path(p, "set", p), json=_json(v)) for p, v in self.set_.items()),
             *(RemoveValue(path=_inner(p, "remove")) for p in removed),
             *(
-                AppendValue(path=_path(p, "append", p), json=_json(v))
+                AppendValue(path=json_path(p, "append", p), json=_json(v))
                 for p, v in self.append.items()
             ),
         )
 
 
 def _inner(text: str, key: str) -> JsonPath:
-    path = _path(text, key)
+    path = json_path(text, key)
     if not path.steps:
         raise KeyFault("$ is the whole body, which can't be removed; answer gives another", key)
     return path

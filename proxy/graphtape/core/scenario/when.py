@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from graphtape.core.graph.actions import last_segment, local_name
+from graphtape.core.graph.actions import last_segment
 from graphtape.core.graph.path_template import PathTemplate, below_version
-from graphtape.core.matching.body import pairs_of, unplus
-from graphtape.core.scenario.json_path import JsonPath
+from graphtape.core.matching.body import Json, pairs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
-    from graphtape.core.matching.body import Json
     from graphtape.core.message import Headers, Request
+    from graphtape.core.scenario.json_path import JsonPath
 
 _KEY_IN_PARENTHESES = re.compile(r"([^()]+)\((?:'([^']*)'|([^()'=,]+))\)")
 
@@ -46,7 +45,7 @@ class Ask:
     @classmethod
     def of(cls, request: Request, *, session: str) -> Ask:
         """Take a request apart; one whose URL is none has no path and no action."""
-        from graphtape.core.signin import is_sign_in_place  # noqa: PLC0415 - few runs have rules
+        from graphtape.core.signin.place import is_sign_in_place  # noqa: PLC0415 - few runs have rules
 
         try:
             split, action = urlsplit(request.url), last_segment(request.url)
@@ -92,43 +91,14 @@ class When:
     session: str | None = None
     after: str | None = None
 
-    @classmethod
-    def over(
-        cls,
-        *,
-        methods: tuple[str, ...] = (),
-        path: str | None = None,
-        action: str | None = None,
-        query: Mapping[str, str | None] | None = None,
-        body: Mapping[str, Json] | None = None,
-        header: Mapping[str, str] | None = None,
-        session: str | None = None,
-        after: str | None = None,
-    ) -> When:
-        """Read the texts a scenario file gives.
-
-        Raises:
-            ValueError: A path template or a JSON path is none.
-        """
-        return cls(
-            methods=tuple(method.upper() for method in methods),
-            path=None if path is None else PathTemplate.parse(path),
-            action=None if action is None else local_name(action),
-            query=tuple((unplus(name), value) for name, value in (query or {}).items()),
-            body=tuple((JsonPath.parse(text), value) for text, value in (body or {}).items()),
-            header=tuple((header or {}).items()),
-            session=session,
-            after=None if after is None else local_name(after),
-        )
-
     def differs(self, ask: Ask) -> str | None:
-        """Return why a request isn't meant, whatever came before it; None where it is."""
+        """Return why a request doesn't match, `after` aside; None where it does."""
         if self.session is not None and ask.session != self.session:
             return f"the session is {ask.session!r}, not {self.session!r}"
         return self._differs_in_place(ask) or self._differs_inside(ask)
 
     def lacks(self, seen: Collection[str]) -> str | None:
-        """Return what had to come before a request; None where it has come.
+        """Return which action is missing before this request; None where none is.
 
         Args:
             seen: Actions this play let pass so far, by local name.

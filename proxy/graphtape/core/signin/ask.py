@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from graphtape.core.graph.origin import CLOUDS, origin_of
-from graphtape.core.signin.terms import CLIENT
+from graphtape.core.graph.cloud import CLOUDS, origin_of
+from graphtape.core.signin.terms import CLIENT, Terms
 from graphtape.core.signin.token import claims_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Request
     from graphtape.core.signin.place import Place
-    from graphtape.core.signin.terms import Terms
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

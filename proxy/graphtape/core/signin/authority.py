@@ -9,13 +9,12 @@ from graphtape.core.signin.ask import Ask
 from graphtape.core.signin.authorize import authorize, logout, page
 from graphtape.core.signin.grant import device_code, token
 from graphtape.core.signin.place import Endpoint, form_of, place_of, query_of
-from graphtape.core.signin.terms import TERMS
+from graphtape.core.signin.terms import TERMS, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.message import Request, Response
-    from graphtape.core.signin.terms import Terms
 
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 

@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from graphtape.core.graph.origin import CLOUDS, LOGIN_HOSTS, origin_of
+from graphtape.core.graph.cloud import CLOUDS, LOGIN_HOSTS, Upstream, origin_of
 from graphtape.core.signin.place import MANAGEMENT, Endpoint, place_of
 
 if TYPE_CHECKING:
-    from graphtape.core.graph.origin import Upstream
     from graphtape.core.message import Request, Response
 
 _LOGIN = {cloud.name: cloud.login for cloud in CLOUDS}

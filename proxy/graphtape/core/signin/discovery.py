@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from graphtape.core.graph.origin import split_session
+from graphtape.core.graph.local_url import split_session
 from graphtape.core.signin.fault import missing
 from graphtape.core.signin.reply import reply
 
@@ -52,7 +52,7 @@ def configuration(ask: Ask) -> Response:
 
 
 def keys(ask: Ask) -> Response:
-    """Name no key: nothing verifies a fake token, and nobody is to think so."""
+    """Return no keys: a fake token can't be verified, and must not seem to be."""
     return _json(ask, {"keys": []})
 
 

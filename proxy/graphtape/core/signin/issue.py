@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphtape.core.signin.scope import DEFAULT
+from graphtape.core.signin.scope import DEFAULT, Scope
 from graphtape.core.signin.terms import guid_of
 from graphtape.core.signin.token import fake_token, packed, sealed
 
 if TYPE_CHECKING:
     from graphtape.core.matching.body import Json
     from graphtape.core.signin.ask import Ask
-    from graphtape.core.signin.scope import Scope
 
 _NAME = "Graphtape (fake)"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 from graphtape.core.graph.actions import path_of
-from graphtape.core.graph.origin import GRAPH_ROOTS, LOGIN_HOSTS, origin_of
+from graphtape.core.graph.cloud import GRAPH_ROOTS, LOGIN_HOSTS, origin_of
 
 
 class Endpoint(enum.StrEnum):

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
-from graphtape.core.message import Headers, Response
+from graphtape.core.message import Headers, Request, Response
 from graphtape.core.signin.terms import guid_of
-
-if TYPE_CHECKING:
-    from graphtape.core.message import Request
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"

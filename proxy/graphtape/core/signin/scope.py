@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from graphtape.core.graph.origin import GRAPH_ROOTS
+from graphtape.core.graph.cloud import GRAPH_ROOTS
 
 DEFAULT = ".default"
 GRAPH_ID = "00000003-0000-0000-c000-000000000000"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.matching.masked import IN_ORDER
-from graphtape.core.tape.position import aside
+from graphtape.core.tape.position import Hit, Miss, Player, out_of_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.graph.batch import Part
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario import Answer, Bend, Fault, Parts, Play, StatusRule
-    from graphtape.core.tape.position import Hit, Miss, Player
+    from graphtape.core.scenario.play import Answer, Bend, Fault, Parts, Play
+    from graphtape.core.scenario.status import StatusRule
+    from graphtape.core.tape.interval import How
     from graphtape.core.tape.recording import Recording
-    from graphtape.core.tape.stretch import How
 
 
 class Mode(enum.StrEnum):
@@ -34,7 +34,7 @@ class Replay:
     """Answer from the tape; the same object each time a request is answered so.
 
     Attributes:
-        deck: The cassette.
+        playback: The cassette.
         request: As the client sent it.
         sent: Pseudonym to identity as the client sent it, so that it gets its own back.
         hit: The answer's place there; `hit.part` names the part of a batch.
@@ -42,7 +42,7 @@ class Replay:
         by_order: Whether it may be the answer to a request that differs in what was masked.
     """
 
-    deck: Deck
+    playback: Playback
     request: Request
     sent: Mapping[str, str]
     hit: Hit
@@ -52,7 +52,7 @@ class Replay:
     @property
     def answer(self) -> Response:
         """The answer as recorded, with what the client itself sent as it sent it."""
-        return self.deck.recording.answer(self.hit, self.request, self.sent)
+        return self.playback.recording.answer(self.hit, self.request, self.sent)
 
     @property
     def index(self) -> int:
@@ -61,13 +61,13 @@ class Replay:
 
     @property
     def how(self) -> How:
-        """In its turn, again, or from outside its stretch."""
+        """In its turn, again, or from outside its interval."""
         return self.hit.how
 
     @property
     def note(self) -> str:
         """Say where it came from, unless it was in its turn and its own."""
-        return "; ".join(filter(None, (aside(self.how), IN_ORDER if self.by_order else "")))
+        return "; ".join(filter(None, (out_of_turn(self.how), IN_ORDER if self.by_order else "")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedDependency:
-    """Ask nobody: a part this one depends on failed.
+    """Neither tape nor upstream is asked: a part this one depends on failed.
 
     Attributes:
         on: Id of that part.
@@ -148,7 +148,7 @@ class Assemble:
     @property
     def index(self) -> int | None:
         """Of the one interaction that all answers are from; None where they aren't from one."""
-        places = {(id(each.deck), each.index) for each in self.replays}
+        places = {(id(each.playback), each.index) for each in self.replays}
         return self.replays[0].index if len(places) == 1 else None
 
 
@@ -170,7 +170,7 @@ class Cue:
 
 
 @dataclass(slots=True)
-class Deck:
+class Playback:
     """A recording and this session's position in it."""
 
     recording: Recording

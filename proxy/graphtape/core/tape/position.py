@@ -7,7 +7,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, assert_never
 
-from graphtape.core.tape.stretch import How, Stretch
+from graphtape.core.tape.interval import How, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Order(StrEnum):
     """How several answers to one request play.
 
-    `position`: a read is answered from its stretch of tape, between the write most recently
+    `position`: a read is answered from its interval of tape, between the write most recently
     played and the next one on the tape. `request`: vcrpy's; each answer once, in order.
     """
 
@@ -26,7 +26,7 @@ class Order(StrEnum):
     REQUEST = "request"
 
 
-def aside(how: How) -> str:
+def out_of_turn(how: How) -> str:
     """Say where an answer came from, unless it was in its turn."""
     match how:
         case How.NEXT:
@@ -50,9 +50,9 @@ class Hit:
         part: Id of the part that answers, where the interaction is a `$batch` and the request
             asks for no batch.
         slot: Of the answer, as the index numbers them.
-        how: How it was come by.
+        how: How it stands to the answers before it.
         answers: All slots of its key, as the index holds them.
-        reserved: Whether nobody else is given it, until it is released.
+        reserved: Whether no other request is given it, until it is released.
     """
 
     index: int
@@ -100,14 +100,14 @@ class Player:
     costs a dict lookup and a few bisections however long the tape is.
     """
 
-    __slots__ = ("_freed", "_index", "_order", "_passed", "_played", "_reserved", "_stretch")
+    __slots__ = ("_freed", "_index", "_interval", "_order", "_passed", "_played", "_reserved")
 
     # By the first slot of a list and its length: a key's own, or that of a variant.
     _passed: dict[tuple[int, int], int]  # how many of its answers were looked at
     _freed: dict[tuple[int, int], list[int]]  # a heap of its released answers
     _reserved: set[int]
     _played: set[int]
-    _stretch: Stretch
+    _interval: Interval
 
     def __init__(self, index: Index, *, order: Order = Order.POSITION) -> None:
         self._index = index
@@ -115,30 +115,25 @@ class Player:
         self.rewind()
 
     @property
-    def order(self) -> Order:
-        """How several answers to one request play."""
-        return self._order
-
-    @property
     def position(self) -> int | None:
         """Index of the write most recently played; None before the first."""
-        slot = self._stretch.position
+        slot = self._interval.position
         return None if slot is None else self._index.interactions[slot]
 
     def rewind(self) -> None:
-        """Go back to the start. What is on its way to a client counts for nothing any more."""
+        """Go back to the start. Answers that are still being sent no longer count."""
         self._passed = {}
         self._freed = {}
         self._reserved = set()
         self._played = set()
-        self._stretch = Stretch(self._index)
+        self._interval = Interval(self._index)
 
-    def ahead(self) -> Stretch:
+    def ahead(self) -> Interval:
         """Return where the tape stands, to find answers one after another before any goes out."""
-        return self._stretch.ahead()
+        return self._interval.ahead()
 
     def choose(
-        self, answers: Sequence[int], *, write: bool, ahead: Stretch | None = None
+        self, answers: Sequence[int], *, write: bool, ahead: Interval | None = None
     ) -> tuple[int, How] | None:
         """Choose the answer to a request, of those that it has on the tape.
 
@@ -152,13 +147,18 @@ class Player:
                 the answer had played.
 
         Returns:
-            Its slot, and how it is come by; None where each was played or is reserved.
+            Its slot, and how it stands to the answers before it; None where each was played or
+            is reserved.
         """
         once = write or self._order is Order.REQUEST
         if not once:
-            stretch = ahead or self._stretch
-            chosen = stretch.seek(answers)
-            if chosen[1] is How.NEXT and self._index.batches and self._in_parts(chosen[0], stretch):
+            interval = ahead or self._interval
+            chosen = interval.seek(answers)
+            if (
+                chosen[1] is How.NEXT
+                and self._index.batches
+                and self._in_parts(chosen[0], interval)
+            ):
                 chosen = chosen[0], How.REPEATED
         else:
             slot = self._next_free(answers)
@@ -171,7 +171,7 @@ class Player:
         return chosen
 
     def hit(self, chosen: tuple[int, How], answers: Sequence[int], *, write: bool) -> Hit:
-        """Return what `choose` has chosen as the hit it is; the same each time."""
+        """Return the hit for what `choose` returned; equal for equal arguments."""
         slot, how = chosen
         part = self._index.parts.get(slot)
         return Hit(
@@ -184,13 +184,13 @@ class Player:
         )
 
     def used_up(self, answers: Sequence[int]) -> Miss:
-        """Return why `choose` has chosen none."""
+        """Return the miss for when `choose` returned None: every answer was used."""
         last = self._index.interactions[answers[-1]]
         reason = AlreadyPlayed(index=last, recorded=len(answers), position=self.position)
         return Miss(reason=reason)
 
     def _next_free(self, answers: Sequence[int]) -> int | None:
-        """Return the first answer that is still to be had; each is passed over but once."""
+        """Return the first answer that is neither played nor reserved; skips each only once."""
         name = (answers[0], len(answers))
         freed = self._freed.get(name, [])
         while freed:
@@ -216,11 +216,11 @@ class Player:
         once = self._order is Order.REQUEST
         return (slot, *(part for part in parts if once or self._index.parts[part].write))
 
-    def _in_parts(self, batch: int, stretch: Stretch) -> bool:
-        """Tell whether a client has seen a part of a batch in this stretch, or what came later."""
+    def _in_parts(self, batch: int, interval: Interval) -> bool:
+        """Tell whether a client has seen a part of a batch in this interval, or what came later."""
         lines = self._index.lines
         cursors = (
-            (part, stretch.cursor(lines[part])) for part in self._index.batches.get(batch, ())
+            (part, interval.cursor(lines[part])) for part in self._index.batches.get(batch, ())
         )
         return any(cursor is not None and cursor >= part for part, cursor in cursors)
 
@@ -232,7 +232,7 @@ class Player:
                 return
             self._reserved.difference_update(self._claims(slot))
         self._played.add(slot)
-        self._pass(slot, hit.answers, self._stretch, reserved=hit.reserved)
+        self._pass(slot, hit.answers, self._interval, reserved=hit.reserved)
         index = self._index
         if not index.batches:
             return
@@ -240,24 +240,26 @@ class Player:
         part = index.parts.get(slot)
         if part is not None and self._played.issuperset(self._index.batches[part.batch]):
             self._played.add(part.batch)
-            self._stretch.note(part.batch, self._index.lines[part.batch])
+            self._interval.note(part.batch, self._index.lines[part.batch])
 
-    def _pass(self, slot: int, answers: Sequence[int], stretch: Stretch, *, reserved: bool) -> None:
-        """Go to where an answer leaves the tape."""
+    def _pass(
+        self, slot: int, answers: Sequence[int], interval: Interval, *, reserved: bool
+    ) -> None:
+        """Move an interval on, as if an answer had played."""
         if self._order is Order.REQUEST:
             return
         index = self._index
         part = index.parts.get(slot) if index.parts else None
         if reserved:
-            stretch.move(slot if part is None else part.batch)
+            interval.move(slot if part is None else part.batch)
         else:
-            stretch.note(slot, answers)
+            interval.note(slot, answers)
         for each in index.batches.get(slot, ()) if index.batches else ():
             if not index.parts[each].write:
-                stretch.note(each, index.lines[each])
+                interval.note(each, index.lines[each])
 
     def release(self, hit: Hit) -> None:
-        """Give an answer back that didn't go out whole."""
+        """End the reservation of an answer that wasn't sent whole, so that it can play again."""
         if hit.slot not in self._reserved:
             return
         claims = self._claims(hit.slot)
@@ -275,23 +277,3 @@ class Player:
     def played_slots(self) -> frozenset[int]:
         """Return the slots whose answers went out whole, so far."""
         return frozenset(self._played)
-
-    def unused(self) -> tuple[int, ...]:
-        """Return the indices of writes never played, and all indices of reads never asked.
-
-        A batch counts as what is left of its parts.
-        """
-        index = self._index
-        writes = {*index.writes, *(slot for slot, part in index.parts.items() if part.write)}
-        idle: set[int] = set()
-        for answers in index.answers.values():
-            left = [slot for slot in answers if slot not in self._played]
-            asked = len(left) < len(answers)
-            idle.update(slot for slot in left if slot in writes or not asked)
-        unused = (
-            slot
-            for slot in idle
-            if slot not in index.parts
-            and (slot not in index.batches or not idle.isdisjoint(index.batches[slot]))
-        )
-        return tuple(sorted(index.interactions[slot] for slot in unused))

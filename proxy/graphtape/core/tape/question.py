@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.tape.outcome import Assemble, Forward, Refuse, Replay
-from graphtape.core.tape.position import NOT_RECORDED
+from graphtape.core.tape.outcome import Assemble, Cue, Forward, Found, Playback, Refuse, Replay
+from graphtape.core.tape.position import NOT_RECORDED, Miss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from graphtape.core.errors import RequestError
     from graphtape.core.graph.batch import Part
     from graphtape.core.message import Request
-    from graphtape.core.scenario import Bend, Fit, Parts
-    from graphtape.core.tape.outcome import Cue, Deck, Found
-    from graphtape.core.tape.position import Miss
-    from graphtape.core.tape.stretch import How, Stretch
+    from graphtape.core.scenario.play import Bend, Fit, Parts
+    from graphtape.core.tape.interval import How, Interval
 
 _SHORT = 8
 _MOST = 64
@@ -25,10 +23,10 @@ _MOST = 64
 
 
 class Sought:
-    """A request on one cassette: what it is found by there, and what answers it.
+    """A request looked up on one cassette: its key there, and the slots that answer it.
 
     Attributes:
-        deck: The cassette.
+        playback: The cassette.
         request: As the client sent it.
         sent: As in `Asked`.
         answers: The slots that answer it; None where none does.
@@ -36,12 +34,12 @@ class Sought:
         by_order: As in `Replay`.
     """
 
-    __slots__ = ("_last", "_replays", "answers", "by_order", "deck", "request", "sent", "write")
+    __slots__ = ("_last", "_replays", "answers", "by_order", "playback", "request", "sent", "write")
 
-    def __init__(self, deck: Deck, request: Request) -> None:
+    def __init__(self, playback: Playback, request: Request) -> None:
         """Look a request up."""
-        self.deck = deck
-        recording = deck.recording
+        self.playback = playback
+        recording = playback.recording
         asked = recording.ask(request)
         answers = asked.answers
         short = answers is not None and len(answers) <= _SHORT
@@ -60,8 +58,8 @@ class Sought:
         """Whether it has several answers here."""
         return self.answers is not None and len(self.answers) > 1
 
-    def find(self, ahead: Stretch | None = None) -> Replay | Miss:
-        """Find the answer of now; a write's is reserved.
+    def find(self, ahead: Interval | None = None) -> Replay | Miss:
+        """Find the answer at the current tape position; a write's is reserved.
 
         Args:
             ahead: As in `Player.choose`.
@@ -69,7 +67,7 @@ class Sought:
         answers = self.answers
         if answers is None:
             return NOT_RECORDED
-        player = self.deck.player
+        player = self.playback.player
         chosen = player.choose(answers, write=self.write, ahead=ahead)
         if chosen is None:
             return player.used_up(answers)
@@ -83,9 +81,13 @@ class Sought:
         if known is not None:
             self._last = known
             return known
-        hit = self.deck.player.hit(chosen, answers, write=self.write)
+        hit = self.playback.player.hit(chosen, answers, write=self.write)
         replay = Replay(
-            deck=self.deck, request=self.request, sent=self.sent, hit=hit, by_order=self.by_order
+            playback=self.playback,
+            request=self.request,
+            sent=self.sent,
+            hit=hit,
+            by_order=self.by_order,
         )
         if not hit.reserved:  # else it is played once
             self._last = replay

@@ -7,20 +7,17 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
-from graphtape.core.graph.batch import recorded_parts
-from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.graph.batch import Part, recorded_parts
+from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.matching.echo import echoed
-from graphtape.core.matching.key import Aspect, key_of, writes
+from graphtape.core.matching.key import Aspect, Key, MatchOptions, key_of, writes
 from graphtape.core.matching.masked import key_digest, keys_of
-from graphtape.core.message import Interaction
+from graphtape.core.message import Interaction, Request, Response
 from graphtape.core.tape.index import BatchedKey, Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from graphtape.core.graph.batch import Part
-    from graphtape.core.matching.key import Key, MatchOptions
-    from graphtape.core.message import Request, Response
     from graphtape.core.redaction import Redactor
     from graphtape.core.tape.position import Hit
 
@@ -165,7 +162,7 @@ class Recording:
         )
 
     def ask(self, request: Request) -> Asked:
-        """Return what a request as the client sent it is found by."""
+        """Look up a request as the client sent it."""
         return self._as_recorded(request) or self._as_redacted(request)
 
     def _as_recorded(self, request: Request) -> Asked | None:
@@ -227,7 +224,7 @@ class Recording:
         return self.told_apart(asked.key, answers)
 
     def told_apart(self, key: Key, answers: Sequence[int]) -> bool:
-        """Tell whether what answers a key was asked with different secrets."""
+        """Tell whether the recorded requests of a key differ in the secrets that were masked."""
         if answers[0] in self.playable.varied:
             return True
         return bool(self.alike) and key_digest(key) in self.alike

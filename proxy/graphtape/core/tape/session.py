@@ -1,4 +1,4 @@
-"""One client's isolated play: where each answer is to come from, and how it is bent."""
+"""One client's session: where each answer comes from, and how scenarios change it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from typing import TYPE_CHECKING, assert_never
 from graphtape.core.errors import RequestError
 from graphtape.core.graph.batch import FIRST_FAILURE, in_order, is_batch, parts_of
 from graphtape.core.journal import Journal
-from graphtape.core.scenario import PASS, Answer, Fault, Parts, Pass, Play
+from graphtape.core.scenario.play import PASS, Answer, Bend, Decision, Fault, Fit, Parts, Pass, Play
+from graphtape.core.tape.interval import How, Interval
 from graphtape.core.tape.outcome import (
     Assemble,
     Break,
-    Deck,
+    Cue,
     FailedDependency,
     Forward,
+    Found,
     Inject,
     Mode,
+    Outcome,
+    Playback,
     Refuse,
     Replay,
 )
 from graphtape.core.tape.position import Miss, Order, Player
 from graphtape.core.tape.question import Batch, Question, Sought
-from graphtape.core.tape.stretch import How
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario import Bend, Decision, Fit, StatusRule
-    from graphtape.core.tape.outcome import Cue, Found, Outcome
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.core.tape.recording import Recording
-    from graphtape.core.tape.stretch import Stretch
 
 
 @dataclass(slots=True)
@@ -41,17 +42,17 @@ class Session:
     Attributes:
         id: `default`, or what its path prefix names.
         mode: Where an answer may come from.
-        decks: The cassettes, in the order they are asked.
+        playbacks: The cassettes, in the order they are asked.
         rules: Bend what tape or upstream answered, after every scenario.
         script: The scenarios, and what they have counted.
-        configuration: Changes whenever a question that was compiled before is good no more.
+        configuration: Changes whenever questions compiled before are no longer valid.
         forwards: Whether a request may reach upstream.
         plays: Whether an answer may come from the tape, so that a request must be read whole.
     """
 
     id: str
     mode: Mode
-    decks: tuple[Deck, ...] = ()
+    playbacks: tuple[Playback, ...] = ()
     rules: tuple[StatusRule, ...] = ()
     script: Play = field(default_factory=Play)
     journal: Journal = field(default_factory=Journal)
@@ -71,9 +72,13 @@ class Session:
         id: str = "default",  # noqa: A002 - the control API's own word
     ) -> Session:
         """Open a session over loaded cassettes."""
-        decks = (Deck(each, Player(each.playable, order=order)) for each in recordings)
+        playbacks = (Playback(each, Player(each.playable, order=order)) for each in recordings)
         return cls(
-            id=id, mode=mode, decks=tuple(decks), rules=rules, script=script or Play.over(())
+            id=id,
+            mode=mode,
+            playbacks=tuple(playbacks),
+            rules=rules,
+            script=script or Play.over(()),
         )
 
     def __post_init__(self) -> None:
@@ -82,12 +87,12 @@ class Session:
             case Mode.NONE:
                 self.forwards = False
             case Mode.ONCE:
-                self.forwards = not self.decks
+                self.forwards = not self.playbacks
             case Mode.NEW_EPISODES | Mode.ALL:
                 self.forwards = True
             case _:
                 assert_never(self.mode)
-        self.plays = bool(self.decks) and self.mode is not Mode.ALL
+        self.plays = bool(self.playbacks) and self.mode is not Mode.ALL
 
     def direct(self, script: Play, rules: tuple[StatusRule, ...]) -> None:
         """Put scenarios and status rules in place of those there are."""
@@ -96,12 +101,12 @@ class Session:
 
     def rewind(self) -> None:
         """Play the cassettes from their start, and the scenarios; the journal stays."""
-        for deck in self.decks:
-            deck.player.rewind()
+        for playback in self.playbacks:
+            playback.player.rewind()
         self.script = self.script.anew()
 
     def compile(self, request: Request, *, cue: Cue | None = None) -> Question:
-        """Find out of a request whatever its bytes and the configuration decide.
+        """Compute everything about a request that depends on its bytes and the configuration alone.
 
         Args:
             request: As the client sent it, at a Graph root.
@@ -118,7 +123,9 @@ class Session:
         cued = cue.script if cue is not None else None
         return Question(
             request=request,
-            sought=tuple(Sought(deck, request) for deck in self.decks) if self.plays else (),
+            sought=tuple(Sought(playback, request) for playback in self.playbacks)
+            if self.plays
+            else (),
             fit=self.script.fit(request, session=self.id) if self.script else None,
             cue=cue,
             cue_fit=cued.fit(request, session=self.id) if cued else None,
@@ -163,12 +170,12 @@ class Session:
             yield self.script, question.fit
 
     def _decide(self, question: Question, now: float) -> Decision:
-        """Ask every scenario, since every one counts; the first that has a say wins."""
+        """Ask every scenario, since each counts requests; the first that decides anything wins."""
         decisions = [script.decide(fit, now=now) for script, fit in self._scripts(question)]
         return next((each for each in decisions if each != PASS), PASS)
 
     def _decide_parts(self, question: Question, now: float) -> Parts | Fault | None:
-        """Ask of each part of a batch; None where nobody has a say, or it is none."""
+        """Ask about each part of a batch; None where nothing is decided, or it is no batch."""
         if not isinstance(question.batch, Batch):
             return None
         asked = [
@@ -213,7 +220,7 @@ class Session:
     def _plan_directed(
         self, question: Question, batch: Batch, directed: Parts
     ) -> Assemble | Forward:
-        """Answer a batch part by part, since scenarios have a say in some."""
+        """Answer a batch part by part, since scenarios decide about some parts."""
         plan = question.assemble(batch, self._find_parts(batch, directed), directed)
         if plan.misses and self.forwards:
             self.release(plan)
@@ -245,7 +252,7 @@ class Session:
 
     def _find_parts(self, batch: Batch, directed: Parts | None = None) -> dict[str, Found]:
         """Find an answer to each part, as if those before it had played already."""
-        ahead = tuple(deck.player.ahead() for deck in self.decks)
+        ahead = tuple(playback.player.ahead() for playback in self.playbacks)
         answers = directed.answers if directed is not None else {}
         bends = directed.bends if directed is not None else {}
         found: dict[str, Found] = {}
@@ -262,7 +269,7 @@ class Session:
         return found
 
     def _find(
-        self, question: Question, ahead: tuple[Stretch, ...] | None = None
+        self, question: Question, ahead: tuple[Interval, ...] | None = None
     ) -> Replay | Refuse:
         """Ask each cassette: the first with an unplayed answer, else the first that has the key.
 
@@ -279,37 +286,32 @@ class Session:
                     return found
                 second = second or found
             else:
-                misses.append((sought.deck.recording, found))
+                misses.append((sought.playback.recording, found))
         return second or Refuse(misses=tuple(misses))
 
     def find(self, request: Request) -> Replay | None:
-        """Find the answer to another request than the client's; no scenario has a say in it."""
+        """Find the answer to another request than the client's; scenarios don't apply to it."""
         found = self._find(self.compile(request))
         return found if isinstance(found, Replay) else None
 
     def played(self, plan: Replay | Assemble) -> None:
         """Say that an answer went out whole."""
         if isinstance(plan, Replay):
-            plan.deck.player.played(plan.hit)
+            plan.playback.player.played(plan.hit)
             return
         for replay in plan.replays:
-            replay.deck.player.played(replay.hit)
+            replay.playback.player.played(replay.hit)
 
     def release(self, plan: Replay | Assemble) -> None:
         """Say that an answer didn't go out whole, so that it can play again."""
         for replay in plan.replays if isinstance(plan, Assemble) else (plan,):
-            replay.deck.player.release(replay.hit)
+            replay.playback.player.release(replay.hit)
 
     def bend(self, answer: Response, *, to: Request, cue: Cue | None = None) -> Response:
         """Return an answer of tape or upstream as the session's rules want it."""
         for rule in (*self.rules, *(cue.rules if cue is not None else ())):
             answer = rule.bend(answer, to=to)
         return answer
-
-    def unused(self) -> dict[str, tuple[int, ...]]:
-        """Return, by cassette, the indices of writes never played and of reads never asked for."""
-        by_cassette = {deck.recording.name: deck.player.unused() for deck in self.decks}
-        return {name: unused for name, unused in by_cassette.items() if unused}
 
 
 def _fails(found: Found, bend: Bend | None) -> bool:
@@ -326,6 +328,6 @@ def _fails(found: Found, bend: Bend | None) -> bool:
 
 
 def _is_all_from(whole: Replay, plan: Assemble) -> bool:
-    """Tell whether taking a batch apart gives nothing but its own parts again."""
-    own = (whole.deck.player, whole.index)
-    return all((each.deck.player, each.index) == own for each in plan.replays)
+    """Tell whether all answers to the parts come from the same recorded batch."""
+    own = (whole.playback.player, whole.index)
+    return all((each.playback.player, each.index) == own for each in plan.replays)

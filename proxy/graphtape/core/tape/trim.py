@@ -1,4 +1,4 @@
-"""What a tape can do without: interactions nobody plays, and polls that learned nothing new."""
+"""Which interactions can be removed: unused ones, and polls with the same answer as before."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from graphtape.core.matching.body import json_of
+from graphtape.core.matching.body import Json, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from graphtape.core.matching.body import Json
     from graphtape.core.matching.key import Key
     from graphtape.core.message import Headers, Interaction, Response
     from graphtape.core.tape.index import Index
@@ -92,14 +91,14 @@ def trim(
 ) -> Trimmed:
     """Say what a tape can do without, and every client still sees the same.
 
-    What stays answers each read, in each stretch between two writes, with the same sequence of
+    What stays answers each read, in each interval between two writes, with the same sequence of
     different answers; for clients that play no unused write. A `$batch` stays: its parts also
     answer one by one, and others may stand between two of it.
 
     Args:
         interactions: In tape order.
         index: Of their keys.
-        unused: Indices that nobody plays.
+        unused: Indices of interactions that are never played.
     """
     idle = frozenset(unused)
     parting: set[int] = set()
@@ -118,13 +117,13 @@ def trim(
 
 
 def _behind(index: Index, idle: frozenset[int]) -> Iterator[tuple[int, int, bool]]:
-    """Find the reads in the stretch of an idle write, but for the first of each key.
+    """Find the reads in the interval of an idle write, but for the first of each key.
 
     The first answers before it is reached, whether the write is there or not.
 
     Returns:
         The read, the write, and whether the read also answers after a later write, whose own
-        stretch has no answer.
+        interval has no answer.
     """
     writes = index.writes
     for numbers in index.answers.values():
@@ -143,7 +142,7 @@ def _repeats(
     interactions: Sequence[Interaction], index: Index, *, gone: Collection[int]
 ) -> Iterator[Repeat]:
     writes = frozenset(index.writes)
-    latest: dict[Key, tuple[int, _Answer]] = {}  # reads of this stretch
+    latest: dict[Key, tuple[int, _Answer]] = {}  # reads of this interval
     for number, key in enumerate(_keys(index)):
         if number in gone:
             continue

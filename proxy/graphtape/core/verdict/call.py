@@ -11,13 +11,12 @@ from graphtape.core.graph.actions import path_of, short
 from graphtape.core.graph.batch import is_batch, parts_of
 from graphtape.core.graph.path_template import below_version
 from graphtape.core.matching.key import key_of
-from graphtape.core.verdict.verdict import Verdict
+from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from graphtape.core.message import Request
-    from graphtape.core.verdict.verdict import Kind
 
 _LONGEST_NAME = 160
 

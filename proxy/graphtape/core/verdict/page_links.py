@@ -8,14 +8,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from graphtape.core.matching.body import pairs_of
-from graphtape.core.message import is_json, media_type
+from graphtape.core.matching.body import Pairs, pairs_of
+from graphtape.core.message import Response, is_json, media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphtape.core.matching.body import Pairs
-    from graphtape.core.message import Response
     from graphtape.core.verdict.call import Call
 
 _MOST = 100_000
@@ -64,7 +62,7 @@ class PageLinks:
 
     @staticmethod
     def _unreadable(call: Call, response: Response) -> bool:
-        """Tell whether an answer may have held links that nobody here has seen."""
+        """Tell whether an answer may hold links that can't be read here."""
         if "Content-Encoding" in response.headers:
             return True
         expected = response.status == _OK and call.request.method.upper() != "HEAD"

@@ -7,14 +7,13 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from graphtape.core.matching.key import writes
+from graphtape.core.matching.key import MatchOptions, writes
 from graphtape.core.refresh import parsed_date
 from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphtape.core.matching.key import MatchOptions
     from graphtape.core.message import Response
     from graphtape.core.verdict.call import Call
 
@@ -74,7 +73,7 @@ class Wait:
 
 
 class Repeats:
-    """What is outstanding: waits that were told, and writes nobody knows the end of.
+    """What is outstanding: waits that answers asked for, and writes whose outcome is unknown.
 
     It holds a bounded number of either and forgets the oldest: then there are verdicts less,
     never wrong ones.

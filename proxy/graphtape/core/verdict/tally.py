@@ -39,10 +39,6 @@ class Tally:
             counts[kind] += 1
         return True
 
-    def among(self, kinds: Collection[Kind]) -> tuple[Kind, ...]:
-        """Return those of some kinds that were given, in the order of `kinds`."""
-        return tuple(kind for kind in kinds if self.counts[kind])
-
     def lines(self) -> tuple[str, ...]:
         """Write them for a person: each kept one, and how many more there are of a kind."""
         told = [f"{verdict.kind}: {verdict.text}" for verdict in self.kept]

@@ -1,4 +1,4 @@
-"""Who watches what a client does, and says what is worth knowing about it."""
+"""Watches the requests of a client and reports what Graph's documentation advises against."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from urllib.parse import unquote
 
 from graphtape.core.graph.actions import is_sign_in, path_of
 from graphtape.core.graph.batch import answers_of
-from graphtape.core.graph.origin import off_graph_origin
-from graphtape.core.matching.key import DEFAULT
-from graphtape.core.message import is_preflight
+from graphtape.core.graph.cloud import off_graph_origin
+from graphtape.core.matching.key import DEFAULT, MatchOptions
+from graphtape.core.message import Request, Response, is_preflight
 from graphtape.core.verdict.call import About, Call
 from graphtape.core.verdict.page_links import PageLinks
 from graphtape.core.verdict.released import released
 from graphtape.core.verdict.repeats import Repeats
-from graphtape.core.verdict.verdict import Kind
+from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from graphtape.core.matching.key import MatchOptions
-    from graphtape.core.message import Request, Response
-    from graphtape.core.verdict.verdict import Verdict
 
 _VERSIONS = frozenset({"v1.0", "beta", "v2"})
 _SCHEMES = frozenset({"bearer", "pop"})
@@ -67,7 +64,7 @@ class Witness:
 
     @property
     def expects(self) -> bool:
-        """Whether what comes next may be a repeat somebody has to judge."""
+        """Whether the next request may be a repeat that has to be judged."""
         repeats = self._repeats
         return bool(repeats.waits or repeats.doubts)
 
@@ -261,6 +258,6 @@ def _lacking(call: About) -> str | None:
     """Say which permission a call's token lacks; None where none is known to be."""
     if _JUDGED not in call.request.url.lower():
         return None
-    from graphtape.core.signin import lacking  # noqa: PLC0415 - few calls need it
+    from graphtape.core.signin.permission import lacking  # noqa: PLC0415 - few calls need it
 
     return lacking(call.request, carrier=call.carrier)

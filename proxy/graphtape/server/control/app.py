@@ -21,7 +21,7 @@ from graphtape.server.control.routes import ROUTES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
     from graphtape.server.control.events import Events
     from graphtape.server.control.route import AnyRoute
     from graphtape.server.session.live_session import LiveSession

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from graphtape import scenarios
 from graphtape.core.decoded import convert
 from graphtape.core.errors import RequestError, UsageError
-from graphtape.core.scenario import SpellingError, StatusRule
+from graphtape.core.scenario.key_fault import SpellingError
 from graphtape.core.scenario.schema import scenario_of
+from graphtape.core.scenario.status import StatusRule
 from graphtape.server.control.message import Direction
 from graphtape.server.control.reading import fault, json_path
 
 if TYPE_CHECKING:
-    from graphtape.core.scenario import Scenario
+    from graphtape.core.scenario.rule import Scenario
 
 _CODE = "GraphtapeScenario"
 _LARGEST = 1024 * 1024

@@ -14,7 +14,7 @@ from graphtape.core.graph.link import canonical
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from graphtape.settings import Address
+    from graphtape.core.address import Address
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _OWN_SITE = frozenset({"same-origin", "none"})

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, TypeAlias
 from aiohttp import web
 
 from graphtape.core.errors import RequestError
-from graphtape.core.report import as_json, as_junit, as_markdown
+from graphtape.core.report.flat_json import as_json
+from graphtape.core.report.junit import as_junit
+from graphtape.core.report.markdown import as_markdown
 from graphtape.server.control.accept import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from graphtape.core.report import Report
+    from graphtape.core.report.report import Report
 
     Render: TypeAlias = Callable[[Sequence[Report]], str]
 

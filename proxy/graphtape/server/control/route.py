@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from graphtape.core.report import Report
-    from graphtape.core.scenario import StatusRule
+    from graphtape.core.report.report import Report
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.server.control.direction import Library
     from graphtape.server.control.events import Events
     from graphtape.server.session.live_session import LiveSession

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from graphtape.core.scenario import ConnectionFault, Wait, WireFault
+from graphtape.core.scenario.duration import Wait
+from graphtape.core.scenario.effect import ConnectionFault, WireFault
 from graphtape.server.http import wire_fault
 from graphtape.server.http.response import respond
 from graphtape.server.http.wire_fault import Pace
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
-    from graphtape.core.scenario import Bend, Fault, Parts
+    from graphtape.core.scenario.play import Bend, Fault, Parts
     from graphtape.server.http.response import LastByte, Outgoing, Sent
 
     Responder: TypeAlias = Callable[[BaseRequest, Outgoing], AbstractAsyncContextManager[LastByte]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.graph.actions import CALLER_ID, error_response
 from graphtape.core.graph.batch import FAILED_DEPENDENCY
-from graphtape.core.scenario import Stamp
+from graphtape.core.scenario.graph_error import Stamp
 
 if TYPE_CHECKING:
     from graphtape.core.graph.batch import Part

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from graphtape.core.address import Address
 from graphtape.core.errors import ListenError, UsageError
-from graphtape.settings import Address
 
 if TYPE_CHECKING:
     import ssl

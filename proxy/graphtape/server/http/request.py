@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from graphtape.core.address import Address
 from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError
-from graphtape.core.graph.origin import at_host, restore_body, split_session, to_graph
+from graphtape.core.graph.local_url import at_host, restore_body, split_session, to_graph
 from graphtape.core.message import Headers, Request, is_json, media_type
 from graphtape.server.control import is_loopback
 from graphtape.server.http.connection import Connection
 from graphtape.server.http.fields import HOST, OWN_HEADERS
 from graphtape.server.record.unpacking import unpacked
-from graphtape.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
 
     from aiohttp.web import BaseRequest
 
-    from graphtape.core.graph.origin import Target
+    from graphtape.core.graph.local_url import Target
     from graphtape.server.http.connection import Standing
 
 _SMALL = 1024 * 1024
@@ -135,7 +135,7 @@ def _target(
         return own, to_graph(path, tape_root=tape_root, own=own, named=named)
     if standing.refused:
         raise RequestError(standing.refused, status=403, code="GraphtapeWrongCloud")
-    from graphtape.core.signin import is_sign_in_place  # noqa: PLC0415 - few clients ask for tunnels
+    from graphtape.core.signin.place import is_sign_in_place  # noqa: PLC0415 - few clients ask for tunnels
 
     target = at_host(path, host=standing.host, named=named)
     if target.off_graph and is_sign_in_place(target.url):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.batch import Part
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario import Parts
+    from graphtape.core.scenario.play import Parts
     from graphtape.server.http.request import Incoming
 
 

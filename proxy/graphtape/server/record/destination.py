@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.errors import UpstreamError
-from graphtape.core.signin import AnswerHere, AskAuthority, NotSignIn, course
+from graphtape.core.signin.destination import AnswerHere, AskAuthority, NotSignIn, course
 from graphtape.server.record.forwarding import failed, forward
 from graphtape.server.signin.answers import answer_here, ask_authority
 

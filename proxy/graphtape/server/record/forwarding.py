@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.coding import TooLargeError
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.graph.batch import is_batch
-from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.journal import Source
 from graphtape.core.message import Headers, Request, Response
 from graphtape.server.http.delivery import PLAIN, Delivery

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core.coding import TooLargeError
-from graphtape.core.graph.origin import Links, resolved, to_tape
+from graphtape.core.graph.local_url import Links, resolved, to_tape
 from graphtape.core.message import Headers, Response, is_json, media_type
 from graphtape.server.http.response import Outgoing, bodyless
 from graphtape.server.record.tee import Tee, Untaped, too_large
@@ -16,7 +16,7 @@ from graphtape.tape.spool import Spooled
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from graphtape.core.graph.origin import Upstream
+    from graphtape.core.graph.cloud import Upstream
     from graphtape.server.upstream.answer import UpstreamAnswer
 
 

@@ -9,7 +9,7 @@ from aiohttp import HttpVersion11
 from aiohttp.base_protocol import BaseProtocol
 
 from graphtape.core.graph.actions import last_segment
-from graphtape.core.graph.origin import off_graph_origin
+from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.redaction.secrets import MASK
 from graphtape.server.http.half_close import has_left
 from graphtape.server.record.whole_answer import LARGEST
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
-    from graphtape.core.graph.origin import Upstream
+    from graphtape.core.graph.cloud import Upstream
     from graphtape.core.message import Headers, Request
     from graphtape.core.redaction.sweep import Change
     from graphtape.server.record.whole_answer import WholeAnswer

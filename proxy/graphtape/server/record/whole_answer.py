@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.coding import TooLargeError, decode
+from graphtape.core.graph.cloud import GRAPH_ROOTS
 from graphtape.core.graph.link import LINK_HEADERS, links_in_body, replace_links
-from graphtape.core.graph.origin import GRAPH_ROOTS
 from graphtape.core.journal import Source
 from graphtape.core.message import HOP_BY_HOP, Headers, Response, is_json
 from graphtape.server.http.response import CONTROL, bodyless

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError, UsageError
-from graphtape.core.scenario import Play, StatusRule
+from graphtape.core.scenario.play import Play
+from graphtape.core.scenario.status import StatusRule
 from graphtape.core.tape.outcome import Cue
 
 if TYPE_CHECKING:
-    from graphtape.core.scenario import Scenario
+    from graphtape.core.scenario.rule import Scenario
 
 SCENARIO = "graphtape-scenario"
 """`NAME`, several between commas, or `status=VALUE`."""

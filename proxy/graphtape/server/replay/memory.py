@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graphtape.core.tape.outcome import Outcome
     from graphtape.core.tape.question import Question
     from graphtape.core.tape.recording import Recording
-    from graphtape.core.verdict import Kind
+    from graphtape.core.verdict.verdict import Kind
     from graphtape.server.replay.reply import Reply
     from graphtape.server.session.live_session import LiveSession
 

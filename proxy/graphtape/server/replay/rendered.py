@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 from graphtape.core.graph.batch import joined
 from graphtape.core.journal import Source
 from graphtape.core.matching.masked import IN_ORDER
-from graphtape.core.scenario import Answer
+from graphtape.core.scenario.play import Answer
 from graphtape.core.tape.outcome import Assemble, FailedDependency, Inject, Refuse, Replay
 from graphtape.server.http.delivery import PLAIN, Delivery
 from graphtape.server.http.errors import failed_dependency, own_error
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from graphtape.core.message import Request, Response
-    from graphtape.core.scenario import Stamp
+    from graphtape.core.scenario.graph_error import Stamp
     from graphtape.core.tape.outcome import Cue
     from graphtape.core.tape.session import Session
 

@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.graph.actions import CALLER_ID
-from graphtape.core.graph.origin import localise
+from graphtape.core.graph.local_url import localise
 from graphtape.core.message import Headers, Response
 from graphtape.core.refresh import http_date
-from graphtape.core.scenario import Stamp
-from graphtape.core.verdict import leaves_open, may_give_links
+from graphtape.core.scenario.graph_error import Stamp
+from graphtape.core.verdict.witness import leaves_open, may_give_links
 from graphtape.server.http.cors import readable
 from graphtape.server.http.response import Outgoing, bodyless, head_of
 

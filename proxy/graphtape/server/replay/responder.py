@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.errors import RequestError
 from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.batch import is_batch
-from graphtape.core.graph.origin import restore_body, split_session
+from graphtape.core.graph.local_url import restore_body, split_session
 from graphtape.core.journal import Source
 from graphtape.core.message import Request
 from graphtape.core.scenario.duration import NO_WAIT
@@ -247,7 +247,7 @@ class Responder:
             live: Plays one tape, as it was recorded.
             base: The proxy's address, as most clients know it.
         """
-        recording = live.play.decks[0].recording
+        recording = live.play.playbacks[0].recording
         seen = self._answers
         playable = recording.playable
         for slot in range(playable.size):
@@ -334,7 +334,7 @@ def _place(known: Known, outcome: Outcome) -> Place | None:
     question, play = known.question, known.live.play
     if not isinstance(outcome, Replay) or outcome.bend is not None or play.rules:
         return None
-    recording = outcome.deck.recording
+    recording = outcome.playback.recording
     request = question.request
     if outcome.sent or recording.ignores or known.origin:
         return None

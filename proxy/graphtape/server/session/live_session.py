@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.matching.key import DEFAULT
-from graphtape.core.scenario import Play
-from graphtape.core.verdict import Tally, Witness
+from graphtape.core.scenario.play import Play
+from graphtape.core.verdict.tally import Tally
+from graphtape.core.verdict.witness import Witness
 from graphtape.server.session.outcome import Outcome
 from graphtape.tape.store import part_path
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.redaction import Redactor
-    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.core.scenario.rule import Scenario
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.core.tape.session import Session
-    from graphtape.server.session.outcome import Loaded
+    from graphtape.tape.loaded import Loaded
     from graphtape.tape.recorder import Recorder
 
 _REMEMBERED = 1000
@@ -73,7 +75,7 @@ class LiveSession:
     def __post_init__(self) -> None:
         """Begin to watch."""
         self.witness = Witness(self.clean_url, options=self.options, bearing=self.bearing)
-        recordings = [deck.recording for deck in self.play.decks]
+        recordings = [playback.recording for playback in self.play.playbacks]
         self.taped = frozenset().union(*(each.origins for each in recordings))
         self.verdicts = Tally()
         self.play.journal.clean = self.clean_url

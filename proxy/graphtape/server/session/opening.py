@@ -15,10 +15,9 @@ from graphtape import __version__
 from graphtape.core.errors import CassetteError, NotAFileError
 from graphtape.core.redaction import Redactor
 from graphtape.core.tape.outcome import Mode
-from graphtape.core.tape.recording import Recording
 from graphtape.core.tape.session import Session
 from graphtape.server.session.live_session import LiveSession
-from graphtape.server.session.outcome import Loaded
+from graphtape.tape.loaded import Loaded
 from graphtape.tape.store import check_file, is_large, open_cassette, part_path
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.redaction import Policy
-    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.core.scenario.rule import Scenario
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.settings import Settings
     from graphtape.tape.recorder import Recorder
     from graphtape.tape.vcr_format import Cassette, Metadata
@@ -235,11 +235,11 @@ class Opener:
                 "that one ends; DELETE that one first"
             )
 
-    def _compiled(self, path: Path) -> Loaded:
-        """Open a large cassette, which is compiled the first time."""
-        from graphtape.tape.cache import load_recording  # noqa: PLC0415 - most are small
+    def _compiled(self, path: Path) -> Loaded | None:
+        """Open a large cassette, which is compiled the first time; None where it isn't large."""
+        from graphtape.tape.cache import load_compiled  # noqa: PLC0415 - most are small
 
-        opened = load_recording(
+        return load_compiled(
             path,
             name=str(path),
             policy=self._policy,
@@ -247,20 +247,11 @@ class Opener:
             options=self._options,
             progress=self.progress,
         )
-        return Loaded(recording=opened.recording, metadata=opened.metadata, edited=opened.edited)
 
     def _indexed(self, path: Path, cassette: Cassette, mode: Mode) -> Loaded:
         """Make ready what is played and added to."""
-        metadata = cassette.metadata
-        recording = Recording.of(
-            cassette.interactions,
-            name=str(path),
-            upstream=metadata.upstream if metadata is not None else None,
-            redactor=self._redactor(self._salt(path, metadata, mode)),
-            options=self._options,
-            alike=metadata.alike if metadata is not None else (),
-        )
-        return Loaded(recording=recording, metadata=metadata, edited=cassette.edited)
+        redactor = self._redactor(self._salt(path, cassette.metadata, mode))
+        return Loaded.of(cassette, name=str(path), redactor=redactor, options=self._options)
 
     def _redactor(self, salt: str) -> Redactor:
         return Redactor(salt=salt, policy=self._policy)

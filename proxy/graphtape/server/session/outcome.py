@@ -9,34 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from graphtape.core.report import CassetteFacts, Report, Usage
-    from graphtape.core.tape.recording import Recording
+    from graphtape.core.report.report import Report
+    from graphtape.core.report.usage import Usage
     from graphtape.core.tape.session import Session
-    from graphtape.core.verdict import Kind, Tally
-    from graphtape.tape.vcr_format import Metadata
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A cassette, ready to be played by any number of sessions."""
-
-    recording: Recording
-    metadata: Metadata | None
-    edited: bool
-
-    @property
-    def facts(self) -> CassetteFacts:
-        """What a report says of it."""
-        from graphtape.core.report import CassetteFacts  # noqa: PLC0415 - once it is over
-
-        metadata = self.metadata
-        return CassetteFacts(
-            name=self.recording.name,
-            interactions=len(self.recording.interactions),
-            recorded_at=(metadata.recorded_at or None) if metadata is not None else None,
-            upstream=metadata.upstream if metadata is not None else None,
-            edited=self.edited,
-        )
+    from graphtape.core.verdict.tally import Tally
+    from graphtape.core.verdict.verdict import Kind
+    from graphtape.tape.loaded import Loaded
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,7 +63,8 @@ def report_of(
         fail_on: The verdicts that do.
         usage: Of the tapes of all the sessions that are told of together.
     """
-    from graphtape.core.report import Taping, account  # noqa: PLC0415 - once it is over
+    from graphtape.core.report.accounting import account  # noqa: PLC0415 - once it is over
+    from graphtape.core.report.report import Taping  # noqa: PLC0415 - likewise
 
     return account(
         outcome.session,

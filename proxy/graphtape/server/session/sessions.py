@@ -17,7 +17,8 @@ from graphtape.tape.store import check_file
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
-    from graphtape.core.scenario import Scenario, StatusRule
+    from graphtape.core.scenario.rule import Scenario
+    from graphtape.core.scenario.status import StatusRule
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.opening import Opener
     from graphtape.server.session.outcome import Outcome

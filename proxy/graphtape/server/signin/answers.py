@@ -12,14 +12,15 @@ from msgspec.structs import asdict
 from graphtape.core.errors import RequestError, UpstreamError
 from graphtape.core.journal import Source
 from graphtape.core.message import Response
-from graphtape.core.signin import TERMS, sign_in
+from graphtape.core.signin.authority import sign_in
+from graphtape.core.signin.terms import TERMS
 from graphtape.server.http.delivery import PLAIN
 from graphtape.server.http.response import Outgoing, Sent, break_off
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from graphtape.core.signin import AskAuthority
+    from graphtape.core.signin.destination import AskAuthority
     from graphtape.server.http.request import Incoming
     from graphtape.server.visit import Visit
 

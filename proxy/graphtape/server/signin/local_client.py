@@ -15,7 +15,7 @@ from graphtape.server.http.request import standing_of
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
-    from graphtape.settings import Address
+    from graphtape.core.address import Address
 
 _OWN_SITE = frozenset({"", "same-origin", "none"})
 """Values of Sec-Fetch-Site that no other site's page sends (Fetch Metadata, section 2.4)."""

@@ -18,7 +18,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import UpstreamError, UsageError
-from graphtape.core.signin import expiry_of
+from graphtape.core.signin.token import expiry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

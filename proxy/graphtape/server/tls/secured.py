@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphtape.core.address import Address
 from graphtape.core.errors import UsageError
-from graphtape.settings import Address
 
 if TYPE_CHECKING:
     import ssl

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape.core.errors import RequestError
+from graphtape.core.graph.cloud import CLOUDS, GRAPH_HOSTS, LOGIN_HOSTS
 from graphtape.core.graph.link import canonical, shown
-from graphtape.core.graph.origin import CLOUDS, GRAPH_HOSTS, LOGIN_HOSTS
 from graphtape.core.signin.place import MANAGEMENT
 
 if TYPE_CHECKING:
-    from graphtape.core.graph.origin import Upstream
+    from graphtape.core.graph.cloud import Upstream
 
 HTTPS = 443
 SIGN_IN_HOSTS = LOGIN_HOSTS | {root.removeprefix("https://") for root in MANAGEMENT.values()}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self, assert_never
 from yarl import URL
 
 from graphtape.core.errors import RequestError, UpstreamError, UsageError
+from graphtape.core.graph.cloud import GRAPH_ROOTS
 from graphtape.core.graph.link import shown
-from graphtape.core.graph.origin import GRAPH_ROOTS
 from graphtape.core.journal import Source
 from graphtape.server.control import is_loopback
 from graphtape.server.http.connection import DataServer, Standing
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
+    from graphtape.core.address import Address
     from graphtape.server.http.connection import Handler
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.tls import Authority
     from graphtape.server.upstream.reach import Reach
     from graphtape.server.visit import Gate
-    from graphtape.settings import Address, Settings
+    from graphtape.settings import Settings
 
 log = logging.getLogger("graphtape")
 

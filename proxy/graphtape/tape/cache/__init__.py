@@ -1,5 +1,5 @@
 """Large cassettes compiled once, so that they open at once afterwards."""
 
-from graphtape.tape.cache.opening import Opened, load_recording
+from graphtape.tape.cache.opening import load_compiled
 
-__all__ = ["Opened", "load_recording"]
+__all__ = ["load_compiled"]

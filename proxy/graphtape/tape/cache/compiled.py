@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, ValuesView
+from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -18,8 +18,6 @@ from graphtape.tape.cache.packing import pack_key, unpack_interaction, unpack_ke
 from graphtape.tape.vcr_format import Metadata  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from graphtape.core.matching.key import Key, MatchOptions
     from graphtape.core.redaction import Redactor
 
@@ -57,10 +55,9 @@ class Head(msgspec.Struct, frozen=True):
     """All of a compiled tape but its interactions.
 
     Attributes:
-        metadata: As the cassette has it; so the next two.
-        other_metadata: The user's.
+        metadata: As the cassette has it.
         edited: Whether it differs from what its metadata says.
-        made_up_salt: Of the keys' pseudonyms, where nobody gave one; else empty.
+        made_up_salt: Of the keys' pseudonyms, where no salt was given; else empty.
         salt_digest: Of whichever salt the keys were made with.
         origins: As `Recording.origins`.
         offsets: By interaction, where it begins in the buffer, in 8 bytes; one more at the end.
@@ -74,7 +71,6 @@ class Head(msgspec.Struct, frozen=True):
     """
 
     metadata: Metadata | None
-    other_metadata: dict[str, object]
     edited: bool
     made_up_salt: str
     salt_digest: bytes
@@ -176,7 +172,7 @@ def _index(
 
 
 class Answers(Mapping["Key", "Sequence[int]"]):
-    """`Index.answers` over packed keys: none is read unless all are gone through."""
+    """`Index.answers` over packed keys: a key is read only when all are iterated over."""
 
     def __init__(
         self, numbers: dict[bytes, int], starts: Sequence[int], slots: Sequence[int]

@@ -57,7 +57,7 @@ class Compiler:
             about: What else the cassette holds.
             redactor: With its salt.
             options: What takes part in matching.
-            made_up_salt: The salt, where nobody gave one; else empty.
+            made_up_salt: The salt, where none was given; else empty.
             progress: Told how many interactions are done.
         """
         buffer = memoryview(self._buffer).toreadonly()
@@ -74,7 +74,6 @@ class Compiler:
         keys = len(listing.numbers)
         head = Head(
             metadata=about.metadata,
-            other_metadata=dict(about.other_metadata),
             edited=about.edited,
             made_up_salt=made_up_salt,
             salt_digest=salt_digest(redactor.salt),

@@ -25,7 +25,7 @@ from graphtape.tape.cache.compiled import Compiled, Head
 
 log = logging.getLogger("graphtape")
 
-FORMAT: Final = b"graphtape tape 1\n"
+FORMAT: Final = b"graphtape tape 2\n"
 """Stands first in a file; its number goes up with each change to what follows."""
 
 _CHECKSUM: Final = 32
@@ -96,7 +96,7 @@ class Folder:
         return self.path / f"{identity.hex()}{_SUFFIX}"
 
     def _prune(self) -> None:
-        """Remove what was used longest ago where there is too much, and drafts nobody ends."""
+        """Remove the least recently used where there is too much, and drafts of dead processes."""
         kept: list[tuple[float, int, Path]] = []
         for path in self.path.iterdir():
             if path.suffix not in {_SUFFIX, _DRAFT_SUFFIX}:

@@ -10,23 +10,20 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import msgpack
-
 from graphtape import __version__
 from graphtape.core.redaction import Redactor
-from graphtape.core.tape.recording import Recording
 from graphtape.tape.cache.compiler import Compiler, salt_digest
 from graphtape.tape.cache.folder import FORMAT, Folder
-from graphtape.tape.store import cassette_bytes, is_large, open_cassette
-from graphtape.tape.vcr_format import load, stream
+from graphtape.tape.loaded import Loaded
+from graphtape.tape.store import cassette_bytes, is_large
+from graphtape.tape.vcr_format import Cassette, Metadata, load, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.redaction import Policy
     from graphtape.tape.cache.compiled import Compiled
-    from graphtape.tape.vcr_format import Cassette, Metadata
 
 _READING = 4
 _PARTS = 5
@@ -36,25 +33,8 @@ _SALT_VARIABLE = "GRAPHTAPE_SALT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A cassette that can be played.
-
-    Attributes:
-        recording: Shared by every session that plays it.
-        metadata: None where Graphtape didn't write it.
-        other_metadata: The rest of top-level `metadata`, the user's.
-        edited: It differs from what its metadata says: changed by hand or tool.
-    """
-
-    recording: Recording
-    metadata: Metadata | None
-    other_metadata: Mapping[str, object]
-    edited: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Play:
-    """How a cassette is to be played; attributes as the arguments of `load_recording`."""
+    """How a cassette is to be played; attributes as the arguments of `load_compiled`."""
 
     path: Path
     name: str
@@ -67,7 +47,7 @@ class _Play:
         return Redactor(salt=salt, policy=self.policy)
 
 
-def load_recording(
+def load_compiled(
     path: Path,
     *,
     name: str,
@@ -75,8 +55,10 @@ def load_recording(
     salt: Callable[[Metadata | None], str],
     options: MatchOptions,
     progress: Callable[[int, int], None] | None = None,
-) -> Opened:
-    """Open a cassette to be played; a large YAML one is compiled, and opens at once afterwards.
+) -> Loaded | None:
+    """Open a large YAML cassette to be played: it is compiled, and opens at once afterwards.
+
+    None where it isn't worth compiling, or can't be looked at.
 
     Args:
         path: Of the cassette.
@@ -96,7 +78,7 @@ def load_recording(
     )  # fmt: skip
     content = _content(path)
     if content is None:
-        return _small(play)
+        return None
     folder = Folder.of_user()
     kept = folder.find(_identity(content, play))
     if kept is None:
@@ -108,25 +90,7 @@ def load_recording(
     return _compile(play, folder, lambda _: asked)
 
 
-def _small(play: _Play) -> Opened:
-    cassette = open_cassette(play.path)
-    metadata = cassette.metadata
-    recording = Recording.of(
-        cassette.interactions,
-        name=play.name,
-        upstream=metadata.upstream if metadata is not None else None,
-        redactor=play.redactor(play.salt(metadata)),
-        options=play.options,
-    )
-    return Opened(
-        recording=recording,
-        metadata=metadata,
-        other_metadata=cassette.other_metadata,
-        edited=cassette.edited,
-    )
-
-
-def _compile(play: _Play, folder: Folder, salt: Callable[[Metadata | None], str]) -> Opened:
+def _compile(play: _Play, folder: Folder, salt: Callable[[Metadata | None], str]) -> Loaded:
     data = cassette_bytes(play.path)
     # Of what is read now: the file may have changed since it was looked for.
     identity = _identity(blake2b(data).digest(), play)
@@ -140,8 +104,7 @@ def _compile(play: _Play, folder: Folder, salt: Callable[[Metadata | None], str]
         made_up_salt=used if _is_made_up(about.metadata) else "",
         progress=lambda done, total: play.progress(_READING * total + done, _PARTS * total),
     )
-    if _is_keepable(about.other_metadata):
-        folder.keep(identity, compiled)
+    folder.keep(identity, compiled)
     play.progress(1, 1)
     return _opened(compiled, play, used)
 
@@ -161,14 +124,13 @@ def _read(data: bytes, play: _Play) -> tuple[Cassette, Compiler]:
     return about, compiler
 
 
-def _opened(compiled: Compiled, play: _Play, salt: str) -> Opened:
+def _opened(compiled: Compiled, play: _Play, salt: str) -> Loaded:
     head = compiled.head
-    return Opened(
+    return Loaded(
         recording=compiled.recording(
             name=play.name, redactor=play.redactor(salt), options=play.options
         ),
         metadata=head.metadata,
-        other_metadata=head.other_metadata,
         edited=head.edited,
     )
 
@@ -181,7 +143,7 @@ def _content(path: Path) -> bytes | None:
         with path.open("rb") as file:
             return file_digest(file, blake2b).digest()
     except OSError:
-        return None  # `open_cassette` says why
+        return None  # who reads it says why
 
 
 def _identity(content: bytes, play: _Play) -> bytes:
@@ -207,11 +169,3 @@ def _code() -> tuple[tuple[str, int, int], ...]:
 
 def _is_made_up(metadata: Metadata | None) -> bool:
     return not (metadata is not None and metadata.salt) and not os.environ.get(_SALT_VARIABLE)
-
-
-def _is_keepable(tree: Mapping[str, object]) -> bool:
-    """Tell whether YAML's values come back from msgpack as they were: dates don't."""
-    try:
-        return bool(msgpack.decode(msgpack.encode(tree)) == tree)
-    except (OverflowError, TypeError, ValueError):
-        return False

@@ -13,14 +13,13 @@ import pytest
 from graphtape.core.errors import GraphtapeError
 from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.direction import scenarios_of, statuses_of
-from graphtape.embedded.failure import MissError
+from graphtape.embedded.failure import MissError, SessionError
 from graphtape.embedded.server import Server
 from graphtape.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from graphtape.embedded.failure import SessionError
     from graphtape.embedded.session import ProxySession
     from graphtape.pytest_plugin.marker import Asked
 
@@ -32,7 +31,7 @@ _NO_REQUESTS = (
 
 
 @dataclass(slots=True, kw_only=True)
-class House:
+class SharedProxy:
     """The one proxy that serves all tests of a process; what goes wrong fails the test that asks.
 
     Attributes:
@@ -44,7 +43,7 @@ class House:
     _recorded: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, *, root: Path, upstream: str | None) -> House:
+    def begun(cls, *, root: Path, upstream: str | None) -> SharedProxy:
         """Begin to serve, as the settings file in pytest's root folder says.
 
         Args:
@@ -135,14 +134,14 @@ class House:
                 del self._recording[path]
         found = session.failure()
         if found is not None:
-            return f"graphtape: {told(item, found)}"
+            return f"graphtape: {failure_text(item, found)}"
         if passed:
             for path in recorded:
                 _warn_unwritten(item, path)
         return None
 
 
-def told(item: pytest.Item, found: SessionError) -> str:
+def failure_text(item: pytest.Item, found: SessionError) -> str:
     """Write what is wrong with a test's session, and what to do about it."""
     text = _short(item, str(found))
     if isinstance(found, MissError):

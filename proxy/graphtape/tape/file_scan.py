@@ -42,7 +42,7 @@ _QUOTED = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class LocatedFinding:
     """A finding, and where in its file.
 
     Attributes:
@@ -59,24 +59,24 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class FileScan:
     """What became of looking at one file.
 
     Attributes:
         interactions: How many there are.
-        sightings: In the order of the tape, then metadata, then the rest of the file.
+        findings: In the order of the tape, then metadata, then the rest of the file.
         unseen: Entries of a HAR file that hold no whole interaction, a line each; only tokens
             and keys are found in them.
         failure: Why interactions and metadata couldn't be read, or None.
     """
 
     interactions: int = 0
-    sightings: tuple[Sighting, ...] = ()
+    findings: tuple[LocatedFinding, ...] = ()
     unseen: tuple[str, ...] = ()
     failure: str | None = None
 
 
-def survey(path: Path, policy: Policy) -> Survey:
+def scan_file(path: Path, policy: Policy) -> FileScan:
     """Look through a cassette or HAR file. Its message never holds what it found.
 
     A file that can't be read as one is still searched for tokens and private keys.
@@ -85,24 +85,24 @@ def survey(path: Path, policy: Policy) -> Survey:
         cassette, unseen = _opened(path)
     except CassetteError as exc:
         failure = unquoting(exc, path, policy)
-        return Survey(sightings=_loose(path, policy), failure=failure)
-    return Survey(
+        return FileScan(findings=_loose(path, policy), failure=failure)
+    return FileScan(
         interactions=len(cassette.interactions),
-        sightings=sightings(cassette, policy) + _loose(path, policy, cassette),
+        findings=located_findings(cassette, policy) + _loose(path, policy, cassette),
         unseen=unseen,
     )
 
 
-def sightings(cassette: Cassette, policy: Policy) -> tuple[Sighting, ...]:
+def located_findings(cassette: Cassette, policy: Policy) -> tuple[LocatedFinding, ...]:
     """Find what interactions and metadata hold."""
     clean = Redactor(salt="", policy=policy)
-    found: list[Sighting] = []
+    found: list[LocatedFinding] = []
     for number, interaction in enumerate(cassette.interactions):
         findings = list(find(interaction, policy))
         if findings:
             places = _Places(interaction)
             found += (
-                Sighting(
+                LocatedFinding(
                     interaction=number,
                     finding=_printable(each, clean),
                     around=places.around(each.place),
@@ -117,7 +117,9 @@ def sightings(cassette: Cassette, policy: Policy) -> tuple[Sighting, ...]:
     return tuple(found)
 
 
-def _in_metadata(text: bytes, name: str, policy: Policy, clean: Redactor) -> Iterator[Sighting]:
+def _in_metadata(
+    text: bytes, name: str, policy: Policy, clean: Redactor
+) -> Iterator[LocatedFinding]:
     as_answer = Interaction(
         request=Request(method="GET", url=NOWHERE), response=Response(status=200, body=text)
     )
@@ -125,7 +127,7 @@ def _in_metadata(text: bytes, name: str, policy: Policy, clean: Redactor) -> Ite
     for each in find(as_answer, policy):
         place = each.place.replace("response.body", name, 1)
         shown = _printable(replace(each, place=place), clean)
-        yield Sighting(interaction=None, finding=shown, around=places.around(each.place))
+        yield LocatedFinding(interaction=None, finding=shown, around=places.around(each.place))
 
 
 def variables_text(cassette: Cassette) -> bytes:
@@ -155,7 +157,9 @@ def _opened(path: Path) -> tuple[Cassette, tuple[str, ...]]:
     return open_cassette(path), ()
 
 
-def _loose(path: Path, policy: Policy, cassette: Cassette | None = None) -> tuple[Sighting, ...]:
+def _loose(
+    path: Path, policy: Policy, cassette: Cassette | None = None
+) -> tuple[LocatedFinding, ...]:
     """Find tokens, keys and named secrets in the file's text that are in no interaction of it."""
     try:
         text = files.content(path).decode("latin-1")
@@ -166,7 +170,7 @@ def _loose(path: Path, policy: Policy, cassette: Cassette | None = None) -> tupl
         return ()
     seen = b"\n".join(map(_unquoted, _texts(cassette))) if cassette is not None else b""
     return tuple(
-        Sighting(
+        LocatedFinding(
             interaction=None,
             finding=Finding(place="file", rule=rule.value, excerpt=_excerpt(value)),
             around=value.encode(),
@@ -177,7 +181,7 @@ def _loose(path: Path, policy: Policy, cassette: Cassette | None = None) -> tupl
 
 
 def _texts(cassette: Cassette) -> Iterator[bytes]:
-    """List every text that `sightings` looked into."""
+    """List every text that `located_findings` looked into."""
     for each in cassette.interactions:
         yield each.request.url.encode("utf-8", "surrogateescape")
         for message in (each.request, each.response):

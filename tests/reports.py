@@ -8,15 +8,17 @@ from graphtape.core.journal import Entry, Source
 from graphtape.core.matching.key import MatchOptions
 from graphtape.core.message import Interaction, Request, Response
 from graphtape.core.redaction import Redactor
-from graphtape.core.report import CassetteFacts, Report, Taping, account
+from graphtape.core.report.accounting import account
+from graphtape.core.report.report import CassetteFacts, Report, Taping
 from graphtape.core.tape.outcome import Mode, Replay
 from graphtape.core.tape.position import Order
 from graphtape.core.tape.recording import Recording
 from graphtape.core.tape.session import Session
-from graphtape.core.verdict import Kind, Tally, Verdict
+from graphtape.core.verdict.tally import Tally
+from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
-    from graphtape.core.scenario import Play
+    from graphtape.core.scenario.play import Play
 
 ROOT = "https://graph.microsoft.com"
 SETTINGS = "/beta/deviceManagement/chromeOSOnboardingSettings"

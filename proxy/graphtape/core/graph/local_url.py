@@ -1,4 +1,4 @@
-"""Graph's URLs on tape, the proxy's on the wire."""
+"""Graph's URLs as they are on tape and as the proxy spells them on the wire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin
 
-from graphtape.core.errors import RequestError, UsageError
+from graphtape.core.errors import RequestError
+from graphtape.core.graph.cloud import ABSOLUTE_URL, GRAPH_HOSTS, GRAPH_ROOTS, Upstream
 from graphtape.core.graph.link import (
     DATA_KEYS,
     ENDS,
@@ -19,7 +20,6 @@ from graphtape.core.graph.link import (
     key_of,
     links_in_body,
     links_in_headers,
-    local_origin,
     replace_header_links,
     replace_links,
     root_pattern,
@@ -33,109 +33,9 @@ if TYPE_CHECKING:
     from graphtape.core.message import Response
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cloud:
-    """A national deployment of Graph (Microsoft Graph docs, "National cloud deployments").
-
-    Attributes:
-        name: What `--upstream` calls it.
-        graph: Root of Graph, without a slash at the end.
-        login: Root of Entra ID, likewise.
-    """
-
-    name: str
-    graph: str
-    login: str
-
-
-CLOUDS = tuple(
-    Cloud(name=name, graph=f"https://{graph}", login=f"https://{login}")
-    for name, graph, login in (
-        ("global", "graph.microsoft.com", "login.microsoftonline.com"),
-        ("usgov", "graph.microsoft.us", "login.microsoftonline.us"),
-        ("usgov-dod", "dod-graph.microsoft.us", "login.microsoftonline.us"),
-        ("china", "microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn"),
-    )
-)
-GRAPH_ROOTS = tuple(cloud.graph for cloud in CLOUDS)
-GRAPH_HOSTS = frozenset(root.removeprefix("https://") for root in GRAPH_ROOTS)
-LOGIN_HOSTS = frozenset(cloud.login.removeprefix("https://") for cloud in CLOUDS) | {
-    "login.microsoft.com",
-    "login.partner.microsoftonline.cn",
-    "login.usgovcloudapi.net",
-    "login.windows.net",
-    "sts.windows.net",
-}
-"""Hosts of Entra ID, older names included."""
-
-_TAPE_ROOT = GRAPH_ROOTS[0]
-_TAPE_ROOT_SLASH = f"{_TAPE_ROOT}/"
-_ABSOLUTE = re.compile(r"(https?)://([^/?#]*+)([/?#].*)?", re.IGNORECASE | re.DOTALL)
 _SESSION = re.compile(r"/_session(?:/([^/?#]*+))?+(?=[/?#]|\Z)")
 _SESSION_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")
 _FOREIGN = re.compile(r"/_origin(?:/([^/?#]*+))?+(?=[/?#]|\Z)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
-    """Where recording forwards to.
-
-    Attributes:
-        name: A cloud's, `sandbox` or `custom`.
-        root: Where requests are sent: a URL without a slash at the end, of a custom upstream
-            possibly with a path. Empty for a sandbox that doesn't listen yet.
-        tape_root: The Graph root that stands for it on tape.
-    """
-
-    name: str
-    root: str
-    tape_root: str
-
-    def at(self, root: str) -> Upstream:
-        """Say where it listens."""
-        return replace(self, root=root.rstrip("/"))
-
-    def address(self, url: str) -> str:
-        """Return where a Graph URL, at any root, is to be asked; any other URL stays."""
-        if url.startswith(self.tape_root) and url.startswith("/", len(self.tape_root)):
-            return self.root + url[len(self.tape_root) :]
-        found = _ABSOLUTE.fullmatch(url)
-        if found is None or canonical(found[1].lower(), found[2]) not in GRAPH_ROOTS:
-            return url
-        return self.root + (found[3] or "")
-
-
-def upstream_named(value: str) -> Upstream:
-    """Return the upstream a setting names.
-
-    Args:
-        value: A cloud's name, `sandbox`, or the URL of what counts as Graph.
-
-    Raises:
-        UsageError: It's none of these.
-    """
-    name = value.strip().lower()
-    if name == "sandbox":
-        return Upstream(name=name, root="", tape_root=_TAPE_ROOT)
-    root = _custom_root(value.strip())
-    for cloud in CLOUDS:
-        if name == cloud.name or root == cloud.graph:
-            return Upstream(name=cloud.name, root=cloud.graph, tape_root=cloud.graph)
-    if root is None:
-        names = ", ".join([*(cloud.name for cloud in CLOUDS), "sandbox"])
-        raise UsageError(
-            f"upstream {shown(value)!r} is unknown: give one of {names}, or an http(s) URL without "
-            "user, query and fragment"
-        )
-    return Upstream(name="custom", root=root, tape_root=_TAPE_ROOT)
-
-
-def _custom_root(value: str) -> str | None:
-    found = re.fullmatch(r"(https?)://([^/?#]*)(/[!-~]*)?", value, re.IGNORECASE)
-    if found is None or re.search(r'[?#"\\]', found[3] or ""):
-        return None
-    origin = canonical(found[1].lower(), found[2])
-    return None if origin is None else origin + (found[3] or "").rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +67,7 @@ def to_graph(target: str, *, tape_root: str, own: str, named: Collection[str] = 
     Raises:
         RequestError: It's none of these, or names a session or host that can't be.
     """
-    found = _ABSOLUTE.fullmatch(target)
+    found = ABSOLUTE_URL.fullmatch(target)
     if found is None:
         if not target.startswith("/"):
             raise RequestError(f"{shown(target)!r} is no path and no http(s) URL")
@@ -199,7 +99,7 @@ def at_host(target: str, *, host: str, named: Collection[str] = ()) -> Target:
         RequestError: It's another host's, or as in `to_graph`.
     """
     own = f"https://{host}"
-    found = _ABSOLUTE.fullmatch(target)
+    found = ABSOLUTE_URL.fullmatch(target)
     path = target if found is None else found[3] or "/"
     if found is not None and canonical(found[1].lower(), found[2]) != own:
         raise RequestError(
@@ -265,27 +165,6 @@ def split_session(path: str) -> tuple[str | None, str]:
     return session, path[found.end() :]
 
 
-def localise_url(url: str, *, base: str, named: Collection[str] = ()) -> str | None:
-    """Return the proxy's URL for one of Graph or of a host an answer named; None for any other.
-
-    Args:
-        url: Absolute.
-        base: The proxy's address as the client knows it, session prefix included, without a
-            slash at the end.
-        named: As in `to_graph`.
-    """
-    found = _ABSOLUTE.fullmatch(url)
-    origin = canonical(found[1].lower(), found[2]) if found else None
-    if found is None or origin is None:
-        return None
-    rest = found[3] or ""
-    if origin in named:
-        return base + local_origin(found[1].lower(), found[2]) + rest
-    if origin not in GRAPH_ROOTS or _SESSION.match(rest) or _FOREIGN.match(rest):
-        return None
-    return base + rest
-
-
 @dataclass(frozen=True, slots=True)
 class Links:
     """Where the links of an answer stand; found once, pointed somewhere many times.
@@ -313,7 +192,7 @@ class Links:
         return frozenset(link.origin for link in links if link.origin is not None)
 
     def at(self, base: str, response: Response) -> Response:
-        """Point them at the proxy; `base` as in `localise_url`."""
+        """Point them at the proxy; `base` as in `replace_links`."""
         if not self.body and not self.fields:
             return response
         return replace(
@@ -324,22 +203,8 @@ class Links:
 
 
 def localise(response: Response, base: str) -> Response:
-    """Point the links of a recorded answer at the proxy; `base` as in `localise_url`."""
+    """Point the links of a recorded answer at the proxy; `base` as in `replace_links`."""
     return Links.of(response).at(base, response)
-
-
-def origin_of(url: str) -> str | None:
-    """Return the origin of an absolute URL in `canonical` form; None where it has none."""
-    found = _ABSOLUTE.fullmatch(url)
-    return canonical(found[1].lower(), found[2]) if found else None
-
-
-def off_graph_origin(url: str) -> str | None:
-    """Return the origin of a URL that isn't Graph's, as `Links.origins` has it."""
-    if url.startswith(_TAPE_ROOT_SLASH):
-        return None
-    origin = origin_of(url)
-    return None if origin in GRAPH_ROOTS else origin
 
 
 def resolved(response: Response, url: str) -> Response:

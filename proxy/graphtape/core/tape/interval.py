@@ -1,4 +1,4 @@
-"""The stretch of tape that reads are answered from."""
+"""The interval between two writes on the tape, from which reads are answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class How(StrEnum):
     """How an answer stands to the ones before it.
 
-    `next`: in its turn. `repeated`: the last of its stretch again. `before`, `after`: the stretch
+    `next`: in its turn. `repeated`: the last of its interval again. `before`, `after`: the interval
     has none, so the latest before it, or the first after it.
     """
 
@@ -28,7 +28,7 @@ class How(StrEnum):
 
 
 class _Ahead(dict[tuple[int, int], int]):
-    """Cursors on top of others, which are looked into and left alone: they aren't copied."""
+    """Cursors layered over others: reads fall through to them, writes don't change them."""
 
     __slots__ = ("_below",)
 
@@ -41,8 +41,8 @@ class _Ahead(dict[tuple[int, int], int]):
         return self._below.get(name) if own is None else own
 
 
-class Stretch:
-    """Lies between the write most recently played and the next one on the tape.
+class Interval:
+    """The slots between the write most recently played and the next one on the tape.
 
     Attributes:
         position: Slot of that write; None before the first.
@@ -64,9 +64,9 @@ class Stretch:
         self._cursors = {}
         self.position = None
 
-    def ahead(self) -> Stretch:
-        """Return a copy to look ahead in; this one knows nothing of what plays there."""
-        copy = Stretch(self._index)
+    def ahead(self) -> Interval:
+        """Return a copy to look ahead with; what plays in the copy doesn't change this one."""
+        copy = Interval(self._index)
         copy._low, copy._high, copy.position = self._low, self._high, self.position
         copy._cursors = _Ahead(self._cursors)
         return copy
@@ -97,7 +97,7 @@ class Stretch:
                 self._cursors[name] = slot
 
     def move(self, write: int) -> None:
-        """Go to where a write stands; a part of a batch stands where its batch does."""
+        """Begin anew at a write that played; a part of a batch counts as its batch."""
         if write == self.position:  # another part of the same batch: no state comes back
             return
         writes = self._index.writes
