@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp.http_parser import RawRequestMessage
 
-    from graphtape.server.replay.memory import Decided
+    from graphtape.server.replay.known import Decided
     from proxies import Running
 
 HOST = "graph.test:8080"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from graphtape.core.tape.outcome import Replay
-from graphtape.server.replay.memory import Decided
+from graphtape.server.replay.known import Decided
 from graphtape.server.replay.responder import Responder
 from short_cuts import HOST, TOKEN, Wire, asking, both, counted, expressed, get
 from tapes import exchanged, taped

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from graphtape.core.tape.outcome import Cue, Forward
     from graphtape.server.http.request import Incoming
     from graphtape.server.http.response import LastByte, Outgoing, Sent
-    from graphtape.server.replay.memory import Decided
+    from graphtape.server.replay.known import Decided
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.sessions import Sessions
     from graphtape.server.signin.token_command import TokenCommand

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest, StreamResponse
 
     from graphtape.server.http.connection import Handler, Standing
-    from graphtape.server.replay.memory import Decided
+    from graphtape.server.replay.known import Decided
     from graphtape.server.replay.responder import Responder
 
 log = logging.getLogger("graphtape")

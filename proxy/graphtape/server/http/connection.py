@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
     from aiohttp.streams import StreamReader
 
-    from graphtape.server.replay.memory import Decided
+    from graphtape.server.replay.known import Decided
 
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

@@ -173,6 +173,13 @@ def _host(http: BaseRequest, headers: Headers) -> str:
     return host if is_loopback(host) and host.endswith(f":{socket.port}") else str(socket)
 
 
+def ask_for_body(http: BaseRequest) -> None:
+    """Ask for a body that waits for it (RFC 9110 section 10.1.1)."""
+    expected = http.headers.get("Expect", "").lower() == "100-continue"
+    if expected and http.version >= (1, 1) and http.transport is not None and http.can_read_body:
+        http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 async def read_body(
     incoming: Incoming, http: BaseRequest, *, whole: bool, limit: int, tape_root: str
 ) -> None:

@@ -20,25 +20,18 @@ from graphtape.core.journal import Source
 from graphtape.core.message import Request
 from graphtape.core.scenario.duration import NO_WAIT
 from graphtape.core.tape.outcome import Assemble, Inject, Replay
-from graphtape.server.replay.memory import (
-    LONGEST,
-    Decided,
-    Known,
-    Memory,
-    Place,
-    Ready,
-    block_of,
-    plain,
-)
+from graphtape.server.replay.known import Decided, Known, Place, Ready
+from graphtape.server.replay.memory import Memory
 from graphtape.server.replay.rendered import Rendered, rendered
 from graphtape.server.replay.reply import STAMP, Now, Reply, asked_by_anyone
+from graphtape.server.replay.request_bytes import LONGEST, block_of, plain
 from graphtape.server.visit import LEFT_EARLY, witness_clock
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
     from graphtape.core.tape.outcome import Outcome, Refuse
-    from graphtape.server.replay.memory import Block
+    from graphtape.server.replay.request_bytes import Block
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.visit import Gate
 
@@ -136,7 +129,8 @@ class Responder:
             body=restore_body(body, block.address, root) if body else body,
         )
         prefix = target[: len(target) - len(below)]
-        return Known(live, request, block.address + prefix, block)
+        base = block.address + prefix
+        return Known(live, request, base, called=bool(block.caller), origin=block.origin)
 
     def _answered(self, known: Known, caller: bytes) -> bytes | Decided | None:
         """Decide a request, and answer it if that can be done at once."""
