@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 _HOME = tempfile.TemporaryDirectory(prefix="graphtape-tests-", ignore_cleanup_errors=True)
 os.environ["GRAPHTAPE_CACHE_DIR"] = str(Path(_HOME.name, "cache"))
 os.environ["GRAPHTAPE_DATA_DIR"] = str(Path(_HOME.name, "data"))
+
+# No test depends on how fast a machine is.
+settings.register_profile("graphtape", deadline=None)
+settings.load_profile("graphtape")
 
 _FOLDER = Path(__file__).parent / "golden"
 

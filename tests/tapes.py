@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from graphtape.tape.vcr_format import dump
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from graphtape.core import message
+    from graphtape.tape.vcr_format import Metadata
 
 Interaction = dict[str, object]
 GRAPH = "https://graph.microsoft.com"
@@ -58,3 +63,13 @@ def exchanged(
             "body": {"string": answer},
         },
     }
+
+
+def written_out(
+    interactions: Iterable[message.Interaction],
+    *,
+    metadata: Metadata | None,
+    other_metadata: Mapping[str, object] | None = None,
+) -> bytes:
+    """Return a cassette as it is written, in one piece."""
+    return b"".join(dump(interactions, metadata=metadata, other_metadata=other_metadata))

@@ -9,7 +9,8 @@ import vcr.cassette
 
 from graphtape.core.errors import CassetteError
 from graphtape.tape.store import open_cassette
-from graphtape.tape.vcr_format import dump, load
+from graphtape.tape.vcr_format import load
+from tapes import written_out
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "cassettes"
 
@@ -83,5 +84,5 @@ def test_a_recording_of_graph_reads_as_stock_vcrpy_reads_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", GRAPH, ids=[path.name for path in GRAPH])
 def test_a_recording_of_graph_dumped_and_loaded_dumps_the_same(path: Path) -> None:
-    written = dump(open_cassette(path).interactions, metadata=None)
-    assert dump(load(written, name=path.name).interactions, metadata=None) == written
+    written = written_out(open_cassette(path).interactions, metadata=None)
+    assert written_out(load(written, name=path.name).interactions, metadata=None) == written

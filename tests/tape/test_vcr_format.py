@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.tape.digest import digest
-from graphtape.tape.vcr_format import Metadata, dump, load
+from graphtape.tape.vcr_format import Metadata, load
+from tapes import written_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ def interaction(
 
 
 def there_and_back(*interactions: Interaction) -> tuple[Interaction, ...]:
-    return load(dump(interactions, metadata=METADATA), name="a.yaml").interactions
+    return load(written_out(interactions, metadata=METADATA), name="a.yaml").interactions
 
 
 # What is written
@@ -85,20 +86,22 @@ def test_a_body_survives_byte_for_byte(body: bytes) -> None:
 
 
 def test_text_is_readable_in_the_file() -> None:
-    written = dump([interaction(body='{"displayName": "Zoë"}'.encode())], metadata=None)
+    written = written_out([interaction(body='{"displayName": "Zoë"}'.encode())], metadata=None)
     assert 'string: \'{"displayName": "Zoë"}\'' in written.decode()
 
 
 def test_every_body_and_header_stands_on_one_line() -> None:
     body = b'{"value": "' + b"word " * 200 + b'"}'
-    written = dump([interaction(body=body, answered=[("Vary", "a, b " * 100)])], metadata=None)
+    written = written_out(
+        [interaction(body=body, answered=[("Vary", "a, b " * 100)])], metadata=None
+    )
     assert body in written
     assert b"a, b " * 99 in written
 
 
 def test_the_layout_is_vcrpys_with_version_last() -> None:
     one = interaction(asked=[("Accept", "application/json")], answered=[("Date", "now")])
-    assert dump([one], metadata=METADATA).decode() == (
+    assert written_out([one], metadata=METADATA).decode() == (
         "interactions:\n"
         "- request:\n"
         "    body: null\n"
@@ -130,7 +133,7 @@ def test_the_layout_is_vcrpys_with_version_last() -> None:
 
 
 def test_an_empty_response_body_is_an_empty_string() -> None:
-    written = dump([interaction(body=b"", status=204)], metadata=None)
+    written = written_out([interaction(body=b"", status=204)], metadata=None)
     assert "string: ''\n" in written.decode()
 
 
@@ -162,7 +165,9 @@ def test_stock_vcrpy_reads_header_bytes_as_clients_do() -> None:
     from vcr.serializers import yamlserializer  # noqa: PLC0415 - likewise
 
     one = interaction(answered=[("X-Odd", "caf\udce9"), ("X-Even", "é")])
-    requests, responses = deserialize(dump([one], metadata=None).decode(), yamlserializer)[:2]
+    requests, responses = deserialize(written_out([one], metadata=None).decode(), yamlserializer)[
+        :2
+    ]
     assert len(requests) == 1
     headers = responses[0]["headers"]
     assert (headers["X-Odd"], headers["X-Even"]) == (["café"], ["Ã©"])
@@ -170,13 +175,13 @@ def test_stock_vcrpy_reads_header_bytes_as_clients_do() -> None:
 
 def test_a_text_edited_by_hand_beside_header_bytes_stays() -> None:
     one = interaction(answered=[("X-Odd", "caf\udce9")])
-    edited = dump([one], metadata=None).decode().replace("café", "日本")
+    edited = written_out([one], metadata=None).decode().replace("café", "日本")
     (back,) = load(edited.encode(), name="t.yaml").interactions
     assert back.response.headers.all("X-Odd") == ("日本",)
 
 
 def test_a_header_that_is_latin_1_in_an_older_cassette_stays_text() -> None:
-    older = dump([interaction(answered=[("X-Odd", "cafe")])], metadata=None)
+    older = written_out([interaction(answered=[("X-Odd", "cafe")])], metadata=None)
     older = older.replace(b"cafe", "café".encode())
     (back,) = load(older, name="t.yaml").interactions
     assert back.response.headers.all("X-Odd") == ("café",)
@@ -212,16 +217,18 @@ def test_a_body_still_in_its_coding_is_written_decoded() -> None:
 
 
 def test_the_users_own_metadata_is_kept() -> None:
-    written = dump([], metadata=METADATA, other_metadata={"ticket": 7, "a": {"b": [1, None]}})
+    written = written_out(
+        [], metadata=METADATA, other_metadata={"ticket": 7, "a": {"b": [1, None]}}
+    )
     cassette = load(written, name="a.yaml")
     assert cassette.other_metadata == {"ticket": 7, "a": {"b": [1, None]}}
     assert cassette.metadata is not None
-    assert dump([], metadata=METADATA, other_metadata=cassette.other_metadata) == written
+    assert written_out([], metadata=METADATA, other_metadata=cassette.other_metadata) == written
 
 
 def test_metadata_comes_back_with_count_and_digest() -> None:
     one = interaction()
-    ours = load(dump([one, one], metadata=METADATA), name="a.yaml").metadata
+    ours = load(written_out([one, one], metadata=METADATA), name="a.yaml").metadata
     assert ours is not None
     assert (ours.interactions, ours.digest) == (2, digest([one, one]))
     assert (ours.upstream, ours.recorded_at, ours.salt) == (
@@ -231,18 +238,18 @@ def test_metadata_comes_back_with_count_and_digest() -> None:
 
 def test_a_salt_kept_elsewhere_is_not_written() -> None:
     without = Metadata(graphtape="0.1.0", upstream="sandbox", recorded_at="2026-11-23T12:00:00Z")
-    assert b"salt" not in dump([], metadata=without)
+    assert b"salt" not in written_out([], metadata=without)
 
 
 # Edited or not
 
 
 def test_a_cassette_as_written_is_not_edited() -> None:
-    assert not load(dump([interaction()], metadata=METADATA), name="a.yaml").edited
+    assert not load(written_out([interaction()], metadata=METADATA), name="a.yaml").edited
 
 
 def test_a_cassette_without_our_metadata_is_not_edited() -> None:
-    assert not load(dump([interaction()], metadata=None), name="a.yaml").edited
+    assert not load(written_out([interaction()], metadata=None), name="a.yaml").edited
 
 
 @pytest.mark.parametrize(
@@ -254,13 +261,13 @@ def test_a_cassette_without_our_metadata_is_not_edited() -> None:
     ],
 )
 def test_a_cassette_changed_by_hand_is_edited(edit: Callable[[str], str]) -> None:
-    text = dump([interaction()], metadata=METADATA).decode()
+    text = written_out([interaction()], metadata=METADATA).decode()
     assert load(edit(text).encode(), name="a.yaml").edited
 
 
 def test_another_layout_of_the_same_is_no_edit() -> None:
     one = interaction(sent=b"{}", answered=[("Date", "d"), ("Age", "1")])
-    tree = yaml.safe_load(dump([one], metadata=METADATA))
+    tree = yaml.safe_load(written_out([one], metadata=METADATA))
     assert not load(yaml.safe_dump(tree).encode(), name="a.yaml").edited
     assert not load(json.dumps(tree).encode(), name="a.json", json=True).edited
 
@@ -600,7 +607,7 @@ def test_a_thousandfold_alias_bomb_is_refused_at_once() -> None:
 
 def test_a_cassette_cut_anywhere_is_refused() -> None:
     one = interaction(sent=b'{"a": 1}', asked=[("Accept", "*/*")], answered=[("Date", "d")])
-    whole = dump([one, one], metadata=METADATA)
+    whole = written_out([one, one], metadata=METADATA)
     for cut in range(len(whole) - len(b": 1\n")):
         with pytest.raises(CassetteError):
             load(whole[:cut], name="a.yaml")
@@ -651,7 +658,7 @@ def test_what_was_dumped_is_loaded_up_to_the_order_of_fields(one: Interaction) -
 
 @given(st.lists(interactions, max_size=3))
 def test_a_loaded_cassette_dumps_the_same_bytes(tape: list[Interaction]) -> None:
-    written = dump(tape, metadata=METADATA)
+    written = written_out(tape, metadata=METADATA)
     cassette = load(written, name="a.yaml")
     assert not cassette.edited
-    assert dump(cassette.interactions, metadata=cassette.metadata) == written
+    assert written_out(cassette.interactions, metadata=cassette.metadata) == written

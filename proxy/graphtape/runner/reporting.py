@@ -68,7 +68,7 @@ def write_report(path: Path, reports: Sequence[Report]) -> None:
     check_report_path(path)
     text = _FORMATS[path.suffix.lower()](reports)
     try:
-        replace_file(path, _encoded(text))
+        replace_file(path, [_encoded(text)])
     except OSError as exc:
         raise GraphtapeError(
             f"--report {path}: can't be written ({exc.strerror}); check folder, rights and free "

@@ -143,7 +143,7 @@ class Baseline:
         )
         text = msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
         try:
-            replace_file(self.path, text)
+            replace_file(self.path, [text])
         except OSError as exc:
             raise UsageError(
                 f"{self.path}: can't be written ({exc.strerror}); check folder and rights"

@@ -7,6 +7,7 @@ import bisect
 import json
 import logging
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.errors import CassetteError
@@ -26,7 +27,7 @@ from graphtape.tape.store import open_cassette, part_path, save_cassette, sync_f
 from graphtape.tape.vcr_format import Cassette
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -394,21 +395,19 @@ class Recorder:
                 f"{part.path}: doesn't hold the {len(self._kept)} interactions written to it; "
                 "something else has changed it"
             )
-        new = Cassette(
-            interactions=(*self.existing, *recovered),
-            metadata=replace(self.metadata, variables=self.variables, alike=self._alike()),
-            other_metadata=self.old.other_metadata if self.old is not None else {},
-        )
+        interactions: Iterable[Interaction] = chain(self.existing, recovered)
+        metadata = replace(self.metadata, variables=self.variables, alike=self._alike())
+        others = self.old.other_metadata if self.old is not None else {}
         if self.mode is Mode.ALL and self.old is not None:
             if recovered.damaged:
                 aside = set_aside(part.path, damaged=True)
                 self.fail(f"{self.path} is as it was; {recovered.summary()}; it is kept as {aside}")
                 return None
+            new = Cassette(interactions=tuple(recovered), metadata=metadata)
             new = keep_volatile(self.old, new)
+            interactions, metadata = new.interactions, new.metadata or metadata
         path = self._target()
-        save_cassette(
-            path, new.interactions, metadata=new.metadata, other_metadata=new.other_metadata
-        )
+        save_cassette(path, interactions, metadata=metadata, other_metadata=others)
         if not recovered.damaged:
             part.remove()
         else:
@@ -417,7 +416,7 @@ class Recorder:
                 f"{summary}; {len(recovered)} of {len(self._kept)} are now in {path}, and the "
                 f"whole is kept as {aside}"
             )
-        return len(new.interactions) if path == self.path else None
+        return len(self.existing) + len(recovered) if path == self.path else None
 
     def _alike(self) -> tuple[str, ...]:
         """Name the keys of requests that differ only in what was masked; tell which they are."""

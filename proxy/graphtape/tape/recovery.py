@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, assert_never
 
 from graphtape.core.errors import CassetteError
@@ -298,4 +299,8 @@ def _read(file: BinaryIO, committed: _Committed, *, name: str) -> Interaction:
 def _joined(file: BinaryIO, chunks: tuple[Span, ...], rest: bytes) -> bytes:
     if not chunks:
         return rest
-    return b"".join((*(read_payload(file, chunk) for chunk in chunks), rest))
+    body = BytesIO()  # which gives its bytes away without a copy
+    for chunk in chunks:
+        body.write(read_payload(file, chunk))
+    body.write(rest)
+    return body.getvalue()

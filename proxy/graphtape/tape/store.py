@@ -131,9 +131,9 @@ def save_cassette(
             f"{path}: HAR files are read, not written; make a cassette of it with "
             f"`graphtape convert {path} {path.with_suffix('.yaml')}`"
         )
-    data = dump(interactions, metadata=metadata, other_metadata=other_metadata)
+    pieces = dump(interactions, metadata=metadata, other_metadata=other_metadata)
     try:
-        replace_file(path, data)
+        replace_file(path, pieces)
     except OSError as exc:
         raise CassetteError(
             f"{path}: can't be written ({exc.strerror}); check folder, rights and free space"
@@ -146,8 +146,8 @@ def part_path(cassette: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` in a file's place, durably, or leave it as it was.
+def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
+    """Put `pieces`, one after the other, in a file's place, durably, or leave it as it was.
 
     Raises:
         OSError: Nothing changed.
@@ -162,7 +162,7 @@ def replace_file(path: Path, data: bytes) -> None:
     try:
         # Not tempfile: its files are 0600, and the umask can't be asked for without setting it.
         with draft.open("xb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileNotFoundError):

@@ -6,6 +6,7 @@ What Graphtape adds lies under `metadata.graphtape` alone, so that stock vcrpy p
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from json import JSONDecodeError, loads
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 import yaml
 
 from graphtape.core.errors import CassetteError
+from graphtape.core.message import Interaction
 from graphtape.tape import entry
-from graphtape.tape.digest import Digest, digest
+from graphtape.tape.digest import Digest
 from graphtape.tape.inspection import inspect, top_level_list
+from graphtape.tape.long_scalar import LONG, scalar
 from graphtape.tape.plain_yaml import NotPlainError, Progress, read_plain
 
 try:
@@ -25,12 +28,10 @@ except ImportError:
     from yaml import SafeDumper  # type: ignore[assignment]  # the same, without libyaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from vcr.request import Request as VcrRequest
     from yaml.constructor import SafeConstructor
-
-    from graphtape.core.message import Interaction
 
     class Serializer(Protocol):
         """What of vcrpy's YAML is used."""
@@ -172,28 +173,70 @@ def dump(
     *,
     metadata: Metadata | None,
     other_metadata: Mapping[str, object] | None = None,
-) -> bytes:
-    """Write a cassette as stock vcrpy reads it, UTF-8; the same values give the same bytes.
+) -> Iterator[bytes]:
+    """Write a cassette as stock vcrpy reads it, UTF-8, an interaction at a time.
+
+    The same values give the same bytes.
 
     Args:
         interactions: In tape order, hop-by-hop fields out.
         metadata: Count and digest are computed; None leaves ours out.
         other_metadata: The user's, from the cassette this one replaces.
     """
-    written = [entry.settled(interaction) for interaction in interactions]
+    whole = Digest()
+    for interaction in interactions:
+        if not whole.count:
+            yield b"interactions:\n"
+        written = entry.settled(interaction)
+        whole.add(written)
+        yield from _lines(written)
+    if not whole.count:
+        yield _yaml({"interactions": []})
     about: dict[str, object] = dict(other_metadata or {})
     if metadata is not None:
-        counted = replace(metadata, interactions=len(written), digest=digest(written))
+        counted = replace(metadata, interactions=whole.count, digest=whole.text)
         about["graphtape"] = {
             key: value for key, value in asdict(counted).items() if value not in ("", {}, ())
         }
-    top: dict[str, object] = {"interactions": [entry.write(each) for each in written]}
+    end: dict[str, object] = {}
     if about:
-        top["metadata"] = {key: about[key] for key in sorted(about)}
+        end["metadata"] = {key: about[key] for key in sorted(about)}
     # Last, so that a file cut short shows: it has none.
-    top["version"] = CASSETTE_FORMAT_VERSION
+    yield _yaml({**end, "version": CASSETTE_FORMAT_VERSION})
+
+
+def _lines(interaction: Interaction) -> Iterator[bytes]:
+    """Write an item of `interactions`; long bodies in pieces, in the place of a mark."""
+    marked: list[tuple[bytes, bytes, int]] = []
+
+    def short(body: bytes, *, indent: int) -> bytes:
+        if len(body) < LONG:
+            return body
+        mark = f"graphtape-{secrets.token_hex(16)}".encode()
+        marked.append((mark, body, indent))
+        return mark
+
+    request, response = interaction.request, interaction.response
+    rest = _yaml(
+        [
+            entry.write(
+                Interaction(
+                    request=replace(request, body=short(request.body, indent=6)),
+                    response=replace(response, body=short(response.body, indent=8)),
+                )
+            )
+        ]
+    )
+    for mark, body, indent in marked:
+        before, _, rest = rest.partition(mark)
+        yield before
+        yield from scalar(body, indent=indent)
+    yield rest
+
+
+def _yaml(tree: object) -> bytes:
     text: bytes = yaml.dump(
-        top, Dumper=_Dumper, encoding="utf-8", allow_unicode=True, width=_UNFOLDED,
+        tree, Dumper=_Dumper, encoding="utf-8", allow_unicode=True, width=_UNFOLDED,
         sort_keys=False, default_flow_style=False,
     )  # fmt: skip
     return text
