@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("graphtape")
 
-_AHEAD = 2
-"""Answers that are made ready between two looks at the network."""
-
 _OF_RECORDING = 16 * 1024 * 1024
 """Bytes of requests that are kept, while they are forwarded."""
 
@@ -245,12 +242,11 @@ class Responder:
         seen = self._answers
         playable = recording.playable
         for slot in range(playable.size):
-            if slot % _AHEAD == 0:
-                # While somebody asks, what he asks for is made ready anyway.
-                await asyncio.sleep(0.02 if self._answers > seen else 0)
-                seen = self._answers
-                if self._memory.full or not live.open or self._gate.closing.is_set():
-                    return
+            # While somebody asks, what he asks for is made ready anyway.
+            await asyncio.sleep(0.02 if self._answers > seen else 0)
+            seen = self._answers
+            if self._memory.full or not live.open or self._gate.closing.is_set():
+                return
             if slot in playable.parts:
                 continue
             index = playable.interactions[slot]
