@@ -125,6 +125,18 @@ class Player:
         slot = self._stretch.position
         return None if slot is None else self._index.interactions[slot]
 
+    @property
+    def stretch(self) -> tuple[int, int]:
+        """Indices of the interactions that reads come from: the first, and the one after the last.
+
+        In the order `request` all of them may.
+        """
+        index = self._index
+        low, high = self._stretch.bounds if self._order is Order.POSITION else (0, index.size)
+        # A batch and its parts are one interaction.
+        last = index.interactions[high - 1] + 1 if high else 0
+        return (index.interactions[low] if low < index.size else last), last
+
     def rewind(self) -> None:
         """Go back to the start. What is on its way to a client counts for nothing any more."""
         self._passed = {}

@@ -64,6 +64,11 @@ class Stretch:
         self._cursors = {}
         self.position = None
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Its first slot, and the one after its last."""
+        return self._low, self._high
+
     def ahead(self) -> Stretch:
         """Return a copy to look ahead in; this one knows nothing of what plays there."""
         copy = Stretch(self._index)
