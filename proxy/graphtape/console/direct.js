@@ -30,6 +30,8 @@ export function direct(id, wanted) {
   const now = facts(id);
   const scenario = wanted.scenario ?? now?.scenario ?? [];
   const status = wanted.status ?? now?.status ?? [];
+  // What was chosen stays chosen while the call is on its way.
+  if (now) Object.assign(now, {scenario, status});
   const where = `${path(id)}/scenario`;
   const none = !scenario.length && !status.length;
   const doing = none ? send('DELETE', where) : send('PUT', where, {scenario, status});
