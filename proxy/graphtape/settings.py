@@ -110,6 +110,7 @@ class Settings(Table, frozen=True, kw_only=True):
         listen: Where clients connect, HOST:PORT.
         control: Where the control API listens, HOST:PORT.
         control_token: That its clients must show; None where only this machine can ask.
+        console: Whether the control port serves the web console.
         tls: Whether the data port speaks https, with a certificate of the local CA.
         forward: Whether clients may use the data port as HTTPS_PROXY.
         tls_name: Names and addresses it is reached by, besides loopback and `listen`.
@@ -151,6 +152,7 @@ class Settings(Table, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:8787"
     control: str = "127.0.0.1:8788"
     control_token: str | None = None
+    console: bool = True
     tls: bool = False
     forward: bool = False
     tls_name: tuple[str, ...] = ()

@@ -257,5 +257,5 @@ def test_the_ready_file_is_whole_and_names_this_process(tmp_path: Path, tape: Pa
     stale = tmp_path / "ready.json"
     stale.write_text(json.dumps({"pid": os.getpid()}))
     with serving("replay", tape, cwd=tmp_path) as served:
-        assert set(served.ready) == {"proxy", "control", "ca", "pid"}
+        assert set(served.ready) == {"proxy", "control", "console", "ca", "pid"}
         assert served.ready["pid"] == served.process.pid

@@ -79,7 +79,7 @@ NEW_USER = {
 
 
 def missed(request: Request, *recordings: Recording) -> str:
-    return explain(request, [(recording, NOT_RECORDED) for recording in recordings])
+    return str(explain(request, [(recording, NOT_RECORDED) for recording in recordings]))
 
 
 @pytest.mark.parametrize(
@@ -161,14 +161,14 @@ def test_says_that_it_has_played_and_which_write_stands_in_the_way(
     asked = [calls[word] for word in client.split()]
     miss = play(Player(recording.index, order=order), recording, *asked)
     assert isinstance(miss.reason, AlreadyPlayed)
-    golden(f"miss-{name}.txt", explain(asked[-1], [(recording, miss)]) + "\n")
+    golden(f"miss-{name}.txt", str(explain(asked[-1], [(recording, miss)])) + "\n")
 
 
 def test_one_cassette_that_has_played_it_tells_more_than_others_that_never_had_it() -> None:
     asked = post(f"{SETTINGS}/disconnect")
     other, own = tape(*USERS[:2], name="a.yaml"), tape(*USERS, name="b.yaml")
     played = Miss(reason=AlreadyPlayed(index=3, recorded=1, position=3))
-    first, *_ = explain(asked, [(other, NOT_RECORDED), (own, played)]).splitlines()
+    first, *_ = str(explain(asked, [(other, NOT_RECORDED), (own, played)])).splitlines()
     assert "interaction 3 of b.yaml, but already played" in first
 
 

@@ -62,7 +62,7 @@ def data_of(text: str) -> dict[str, object]:
     name, _, data = text.partition("\ndata: ")
     decoded = json.loads(data)
     assert isinstance(decoded, dict)
-    return {"event": name.removeprefix("event: "), **decoded}
+    return {"event": name.rpartition("event: ")[2], **decoded}
 
 
 async def test_a_request_is_told_as_it_happens(tape: Path) -> None:

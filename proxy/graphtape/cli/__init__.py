@@ -24,6 +24,7 @@ _COMMANDS = (
     "trim",
     "scenarios",
     "ca",
+    "console",
 )
 
 

@@ -133,6 +133,11 @@ proxying = together(
         help="What clients of the control API must send as a bearer token; without one it listens "
         "on loopback alone.",
     ),
+    option(
+        "--console/--no-console",
+        help="Serve the web console at /console of the control port, or leave it out; it is "
+        "served unless said.",
+    ),
     option("--tls", is_flag=True, help="https with a certificate of the local CA (graphtape ca)."),
     option(
         "--forward",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -63,6 +64,11 @@ def settings_of(ctx: click.Context) -> Settings:
     return msgspec.structs.replace(settings, quiet=True) if words else settings
 
 
+def with_token(console: str, token: str | None) -> str:
+    """Return the link to a console; its page takes the token out of the address."""
+    return console if token is None else f"{console}#token={quote(token, safe='')}"
+
+
 def serve(
     ctx: click.Context,
     proxy: runner.Proxy,
@@ -88,6 +94,8 @@ def serve(
 
     def ready(addresses: Addresses) -> None:
         on_ready(f"{addresses.proxy}, control on {addresses.control}")
+        if addresses.console is not None:
+            serving.say(f"console at {with_token(addresses.console, settings.control_token)}")
         if not words:
             serving.say("stop with Ctrl-C")
 

@@ -224,6 +224,7 @@ class Proxy:
         self.addresses = Addresses(
             proxy=url_of(data, settings.listen, scheme="https" if tls is not None else "http"),
             control=url_of(control, settings.control),
+            console=f"{url_of(control, settings.control)}/console" if settings.console else None,
             secured=secured,
         )
         await serve_once_asked(stack, self._control, control)
@@ -257,6 +258,7 @@ class Proxy:
             token=self.settings.control_token,
             data_url=self.addresses.proxy,
             events=self._events,
+            console=self.settings.console,
             report=lambda live: self._report(live.outcome),
         )
         # A slow request of the control port isn't waited for.

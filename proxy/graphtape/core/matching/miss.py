@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.actions import short
 from graphtape.core.matching.key import key_of, writes
-from graphtape.core.matching.mismatch import LONGEST_ITEMISED_BODY, Near, nearest, spelled_out
+from graphtape.core.matching.mismatch import (
+    LONGEST_ITEMISED_BODY,
+    Mismatch,
+    Near,
+    nearest,
+    spelled_out,
+)
+from graphtape.core.message import Request
 from graphtape.core.tape.position import AlreadyPlayed, Miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from graphtape.core.message import Request
     from graphtape.core.tape.recording import Recording
 
 _NEAREST = 3
@@ -36,12 +42,52 @@ class _Found:
     near: Near
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """A recorded request that comes near to one that nothing answers.
+
+    Attributes:
+        cassette: Its name.
+        index: Of its interaction on that tape.
+        recorded: Without secrets and identities.
+        mismatches: Empty where it is the same request, and its answers are used up.
+    """
+
+    cassette: str
+    index: int
+    recorded: Request
+    mismatches: tuple[Mismatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why nothing recorded answers a request.
+
+    Attributes:
+        head: Says it all, for where only one line is shown.
+        asked: The request, without secrets and identities.
+        nearest: The nearest recorded ones, the nearest first.
+        details: About them, a line each.
+        advice: What to do, a line each.
+    """
+
+    head: str
+    asked: Request
+    nearest: tuple[Nearest, ...] = ()
+    details: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Write it, a line each."""
+        return "\n".join((self.head, *self.details, *self.advice))
+
+
 def explain(
     request: Request, misses: Sequence[tuple[Recording, Miss]], *, session: str | None = None
-) -> str:
+) -> Explanation:
     """Say what was asked, what is recorded, how they differ, and what to do.
 
-    The first line says it all, for where only one is shown. Secrets and identities are out of it.
+    Secrets and identities are out of it.
 
     Args:
         request: As the client sent it, at Graph's URL.
@@ -51,31 +97,49 @@ def explain(
     if not misses:
         # There is no redactor either: what may hold a secret stays away.
         bare = replace(request, url=request.url.partition("?")[0])
-        return f"Nothing recorded answers {_name(bare)}: no cassette is loaded; name one to replay."
+        head = f"Nothing recorded answers {_name(bare)}: no cassette is loaded; name one to replay."
+        return Explanation(head=head, asked=Request(method=bare.method, url=bare.url))
     asked = misses[0][0].redactor.request(request).request
     head = f"Nothing recorded answers {_name(asked)}"
     for recording, miss in misses:
         if isinstance(miss.reason, AlreadyPlayed):
-            return "\n".join(
-                (
-                    f"{head}: {_played(miss.reason, recording)}.",
-                    *_replayed(request, misses, session),
-                )
+            index = miss.reason.index
+            recorded = recording.redactor.request(recording.interactions[index].request).request
+            return Explanation(
+                head=f"{head}: {_played(miss.reason, recording)}.",
+                asked=asked,
+                nearest=(Nearest(cassette=recording.name, index=index, recorded=recorded),),
+                advice=tuple(_replayed(request, misses, session)),
             )
     found = _found(request, [recording for recording, _ in misses])
     if not found:
         recording = misses[0][0]
         which = f"{recording.name} holds" if len(misses) == 1 else "the cassettes hold"
-        return f"{head}: {which} no interactions.\nTo record it: {_record(recording)}"
+        advice = (f"To record it: {_record(recording)}",)
+        return Explanation(head=f"{head}: {which} no interactions.", asked=asked, advice=advice)
     several = len(misses) > 1
-    lines = [f"{head}; nearest: {_title(found[0], several=several)} ({_summary(found[0].near)})."]
-    lines.append("Nearest:" if several else f"Nearest in {found[0].recording.name}:")
+    lines = ["Nearest:" if several else f"Nearest in {found[0].recording.name}:"]
     for each in found:
         lines += _details(each, several=several)
-    lines.append(f"To add it: {_record(found[0].recording)}")
-    if flags := _to_ignore(request, found[0]):
-        lines.append(f"To let it differ: {flags}")
-    return "\n".join(lines)
+    flags = _to_ignore(request, found[0])
+    ignoring = (f"To let it differ: {flags}",) if flags else ()
+    return Explanation(
+        head=f"{head}; nearest: {_title(found[0], several=several)} ({_summary(found[0].near)}).",
+        asked=asked,
+        nearest=tuple(map(_nearest, found)),
+        details=tuple(lines),
+        advice=(f"To add it: {_record(found[0].recording)}", *ignoring),
+    )
+
+
+def _nearest(found: _Found) -> Nearest:
+    recording, near = found.recording, found.near
+    return Nearest(
+        cassette=recording.name,
+        index=recording.playable.interactions[near.index],
+        recorded=_recorded(recording, near.index),
+        mismatches=near.mismatches[:_MOST_DIFFERENCES],
+    )
 
 
 def _played(reason: AlreadyPlayed, recording: Recording) -> str:

@@ -64,6 +64,11 @@ class Interval:
         self._cursors = {}
         self.position = None
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Its first slot, and the one after its last."""
+        return self._low, self._high
+
     def ahead(self) -> Interval:
         """Return a copy to look ahead with; what plays in the copy doesn't change this one."""
         copy = Interval(self._index)

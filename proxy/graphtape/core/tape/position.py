@@ -120,6 +120,18 @@ class Player:
         slot = self._interval.position
         return None if slot is None else self._index.interactions[slot]
 
+    @property
+    def interval(self) -> tuple[int, int]:
+        """Indices of the interactions that reads come from: the first, and the one after the last.
+
+        In the order `request` all of them may.
+        """
+        index = self._index
+        low, high = self._interval.bounds if self._order is Order.POSITION else (0, index.size)
+        # A batch and its parts are one interaction.
+        last = index.interactions[high - 1] + 1 if high else 0
+        return (index.interactions[low] if low < index.size else last), last
+
     def rewind(self) -> None:
         """Go back to the start. Answers that are still being sent no longer count."""
         self._passed = {}

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from graphtape.core.errors import RequestError
 from graphtape.server.control import reading
+from graphtape.server.control.console import add_console, is_asset
 from graphtape.server.control.direction import Library
 from graphtape.server.control.guard import Guard
 from graphtape.server.control.message import Fault, Refused
@@ -45,6 +46,7 @@ def make_control(
     data_url: str,
     events: Events,
     report: Callable[[LiveSession], Report],
+    console: bool = True,
 ) -> web.Application:
     """Build the control API.
 
@@ -54,6 +56,7 @@ def make_control(
         data_url: The data port's address; its clients reach it by the name they called here.
         events: Told of what happens.
         report: Tells what a session came to, or has come to so far.
+        console: Whether the web console is served.
     """
     app = web.Application(middlewares=[_answered, _guarded], client_max_size=LARGEST)
     app[_GUARD] = Guard(token=token)
@@ -69,6 +72,9 @@ def make_control(
         app.router.add_route(route.method, route.path, _handler(route))
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, _handler(route))
+
+    if console:
+        add_console(app)
 
     async def end(_: web.Application) -> None:
         desk.events.end()
@@ -149,5 +155,6 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 @web.middleware
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request.app[_GUARD].check(request)
+    # The console's files hold no data, and a browser can't send a token for them.
+    request.app[_GUARD].check(request, shows_token=not is_asset(request.path))
     return await handler(request)

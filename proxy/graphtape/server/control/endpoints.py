@@ -127,7 +127,7 @@ async def journal(call: Call[JournalQuery, Nothing]) -> JournalPage:
     first = max(after, lost)
     entries = list(islice(kept, first - lost, first - lost + limit))
     return JournalPage(
-        entries=entries,
+        entries=[each for each in entries if call.query.source in {"", each.source.value}],
         next=first + len(entries) if entries else after,
         gone=max(0, lost - after),
     )
@@ -154,6 +154,7 @@ async def events(call: Call[EventsQuery, Nothing]) -> web.StreamResponse:
         session=wanted,
         newest=_NEWEST if newest is None else newest,
         every=_seconds(every),
+        since=call.request.headers.get("Last-Event-ID", ""),
     )
     return await stream(call.request, call.desk.events, session=wanted, ticks=ticks)
 

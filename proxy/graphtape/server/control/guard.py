@@ -92,15 +92,20 @@ class Guard:
 
     token: str | None
 
-    def check(self, request: web.Request) -> None:
+    def check(self, request: web.Request, *, shows_token: bool = True) -> None:
         """Let a request in.
+
+        Args:
+            request: Any.
+            shows_token: Whether it must show the token, where there is one.
 
         Raises:
             RequestError: 400, 401, 403 or 415.
         """
         self._host(request)
         _page(request)
-        self._token(request)
+        if shows_token:
+            self._token(request)
         _media_type(request)
 
     def _host(self, request: web.Request) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-from graphtape.core.journal import Entry  # noqa: TC001 - msgspec reads the annotations
+from graphtape.core.journal import Entry, Source
 from graphtape.core.tape.outcome import Mode  # noqa: TC001 - likewise
 
 REF = "#/components/schemas/"
@@ -38,6 +38,9 @@ Scenarios = Annotated[
 Texts: TypeAlias = str | list[str]
 SessionId = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 Count = Annotated[int, Meta(ge=0)]
+
+
+_SOURCES = f"^({'|'.join(Source)})?$"
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,11 +160,13 @@ class JournalQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         after: The `next` of the page before; 0 begins.
-        limit: How many at most.
+        limit: How many are looked at, at most.
+        source: Those alone whose answer came from there; of any where it is empty.
     """
 
     after: Annotated[int, Meta(ge=0, le=2**53)] = 0
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    source: Annotated[str, Meta(pattern=_SOURCES)] = ""
 
 
 class JournalPage(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -27,6 +28,8 @@ _ANY = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
 )
+_NAMED = re.compile(r"\{(\w+)\}")
+_NUMBER: Schema = {"type": "integer", "minimum": 0}
 _WITH_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
@@ -61,10 +64,24 @@ def _paths(routes: Sequence[AnyRoute]) -> dict[str, dict[str, object]]:
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         item = paths.setdefault(route.path, {})
-        if "{id}" in route.path:
-            item["parameters"] = [_parameter("id", "path", _schema(SessionId), required=True)]
+        if parameters := [
+            _parameter(name, "path", _in_path(name), required=True)
+            for name in _NAMED.findall(route.path)
+        ]:
+            item["parameters"] = parameters
         item[route.method.lower()] = _operation(route)
     return paths
+
+
+def _in_path(name: str) -> Schema:
+    """Return what a step of a path may be."""
+    match name:
+        case "id":
+            return _schema(SessionId)
+        case "number" | "index":
+            return _NUMBER
+        case _:
+            return {"type": "string"}
 
 
 def _operation(route: AnyRoute) -> dict[str, object]:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from graphtape.server.control import endpoints
+from graphtape.server.control.details.routes import DETAILS
 from graphtape.server.control.message import (
     DIRECTIONS,
     Directed,
@@ -172,6 +173,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         answer=dict[str, str],
         errors=(UNKNOWN, CONFLICT),
     ),
+    *DETAILS,
     Route(
         method="GET",
         path="/events",

@@ -13,7 +13,7 @@ from graphtape.server.control.events import Dropped, Happened
 
 if TYPE_CHECKING:
     from graphtape.server.control.events import Events, Listener
-    from graphtape.server.control.ticks import Ticks
+    from graphtape.server.control.ticks import Tick, Ticks
 
 STREAM = "text/event-stream"
 _PATIENCE = 30.0
@@ -83,7 +83,7 @@ async def _watch(
         await listener.news(ticks.every)
         tick = ticks.take()
         if tick is not None:
-            await _send(request, response, listener, _event(b"tick", msgspec.json.encode(tick)))
+            await _send(request, response, listener, _tick(tick))
         elif clock() - spoke < events.heartbeat:
             continue
         else:
@@ -120,6 +120,10 @@ def written(told: Happened | Dropped) -> bytes:
             return _event(b"dropped", msgspec.json.encode(told))
         case _:
             assert_never(told)
+
+
+def _tick(tick: Tick) -> bytes:
+    return b"id: %b\n%b" % (tick.id.encode(), _event(b"tick", msgspec.json.encode(tick)))
 
 
 def _event(name: bytes, data: bytes) -> bytes:

@@ -35,11 +35,13 @@ class Addresses:
     Attributes:
         proxy: The data port's root, without a version.
         control: The control API's; None where there is none.
+        console: The web console's page, without a token; likewise.
         secured: How the data port speaks TLS; None where it doesn't.
     """
 
     proxy: str
     control: str | None
+    console: str | None = None
     secured: Secured | None = None
 
     @property
@@ -54,7 +56,13 @@ class Addresses:
         Raises:
             UsageError: It can't be written.
         """
-        facts = {"proxy": self.proxy, "control": self.control, "ca": self.ca, "pid": os.getpid()}
+        facts = {
+            "proxy": self.proxy,
+            "control": self.control,
+            "console": self.console,
+            "ca": self.ca,
+            "pid": os.getpid(),
+        }
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -114,7 +114,9 @@ def _why(visit: Visit, request: Request, plan: Refuse) -> str:
 
     session = visit.session
     named = None if session is visit.gate.sessions.default else session.play.id
-    message = session.clean.text(explain(request, plan.misses, session=named))
+    explanation = explain(request, plan.misses, session=named)
+    session.keep_miss(visit.number, explanation)  # its requests are redacted
+    message = session.clean.text(str(explanation))
     whose = f"session {named}: " if named is not None else ""
     # Where who asks has it as an exception, a failed test or its report, once is enough.
     level = logging.WARNING if visit.gate.tells_misses else logging.DEBUG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import CassetteError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.matching.key import MatchOptions
+    from graphtape.core.matching.miss import Explanation
     from graphtape.core.redaction import Redactor
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 1000
 """Messages a session knows again."""
+
+MISSES_KEPT = 200
+_LONGEST_KEPT = 64 * 1024
+"""Bytes of the body of a request that nothing answers."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -50,6 +55,9 @@ class LiveSession:
         saved: The variables of its cassettes, by name.
         verdicts: What the witness has seen.
         outcome: Final once it has ended.
+        missed: Why nothing answered the newest `MISSES_KEPT` requests that missed, by number; of a
+            batch, each part that did.
+        rewound: How often it was.
         open: Whether its requests are answered.
     """
 
@@ -68,6 +76,8 @@ class LiveSession:
     witness: Witness = field(init=False)
     verdicts: Tally = field(init=False)
     outcome: Outcome = field(init=False)
+    missed: dict[int, tuple[Explanation, ...]] = field(default_factory=dict)
+    rewound: int = 0
     open: bool = True
     _scenarios: tuple[Scenario, ...] = ()
     _told: set[int] = field(default_factory=set)
@@ -114,6 +124,15 @@ class LiveSession:
     def rewind(self) -> None:
         """Play the tapes from their start, and the scenarios; the journal stays."""
         self.play.rewind()
+        self.rewound += 1
+
+    def keep_miss(self, number: int, explanation: Explanation) -> None:
+        """Keep why nothing answers a request, or a part of it; the oldest go first."""
+        if len(explanation.asked.body) > _LONGEST_KEPT:
+            explanation = replace(explanation, asked=replace(explanation.asked, body=b""))
+        self.missed[number] = (*self.missed.get(number, ()), explanation)
+        if len(self.missed) > MISSES_KEPT:
+            del self.missed[next(iter(self.missed))]
 
     def end(self, *, now: float, well: bool) -> None:
         """Save what was recorded, then let the cassette go. Works on files: not for the loop.

@@ -1,0 +1,105 @@
+// @ts-check
+/** Where on the tape a session is; its interactions; what followed a write. */
+import {html} from '/console/vendor/preact-htm.js';
+import {session as path} from '/console/api.js';
+import {Interaction} from '/console/details.js';
+import {journal, state} from '/console/store.js';
+import {address, cut, go, shown} from '/console/route.js';
+import {useAnswer} from '/console/use.js';
+
+const MOST = 120;
+
+/** @param {{session: string, chosen: string}} props */
+export function Strip({session, chosen}) {
+  const known = state.positions[session];
+  const middle = chosen ? Number(chosen) : known?.write ?? 0;
+  const after = Math.max(0, middle - MOST / 2);
+  const turn = `${state.turn}`;
+  const {found, problem} = useAnswer(`${path(session)}/tape?after=${after}&limit=${MOST}`, turn);
+  const {found: write} = useAnswer(
+    found && found.position.write !== null
+      ? `${path(session)}/tape?after=${found.position.write}&limit=1` : '');
+  if (problem) return html`<div class="strip"><p>No tape is played in this session.</p></div>`;
+  if (!found) return html`<div class="strip"></div>`;
+  const {position, rows} = found;
+  const last = write?.rows[0];
+  const said = position.write === null || !last ? 'no write yet'
+    : html`last write <strong>#${position.write} ${last.method} …/${shown(last.url).split('?')[0]
+      .split('/').pop()}</strong>`;
+  const active = rows.some((/** @type {any} */ row) => String(row.index) === chosen) ? chosen
+    : String(rows[0]?.index);
+  /** @param {any} row */
+  const tone = (row) => [
+    row.write ? 'write' : '', row.played ? 'played' : '',
+    row.index >= position.low && row.index < position.high ? 'near' : '',
+    row.index === position.write ? 'last' : '',
+  ].join(' ');
+  /** @param {KeyboardEvent} event */
+  function move(event) {
+    const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const to = /** @type {HTMLElement|null} */ ((step > 0
+      ? /** @type {Element} */ (event.target).parentElement?.nextElementSibling
+      : /** @type {Element} */ (event.target).parentElement?.previousElementSibling
+    )?.firstElementChild ?? null);
+    to?.focus();
+  }
+  return html`<div class="strip">
+    <p><strong>${position.cassette.split('/').pop()}</strong> · played ${found.played} of${' '}
+      ${found.size} · ${said} · reads come from <strong>#${position.low}–#${position.high - 1}
+      </strong></p>
+    <ol aria-label="Tape position" onKeyDown=${move}>${rows.map((/** @type {any} */ row) => html`<li
+      key=${row.index}><button type="button" class=${tone(row)}
+        tabindex=${String(row.index) === active ? 0 : -1}
+        aria-current=${String(row.index) === chosen ? 'true' : undefined}
+        title=${`#${row.index} ${row.method} ${shown(row.url)}`}
+        aria-label=${`#${row.index} ${row.method}${row.write ? ', write' : ''}${
+          row.played ? ', played' : ', not played'}`}
+        onClick=${() => go({view: 'Tape', arg: row.index})} /></li>`)}</ol></div>`;
+}
+
+/** @param {{session: string, arg: string}} props */
+export function Tape({session, arg}) {
+  const after = Math.max(0, Number(arg || 0) - 100);
+  const {found} = useAnswer(`${path(session)}/tape?after=${after}&limit=500`, `${state.turn}`);
+  return html`<${Strip} session=${session} chosen=${arg} />
+    <div class="scroll" tabindex="0" role="region" aria-label="Interactions"><table>
+    <caption>Interactions${found ? ` #${after} to #${found.next - 1} of ${found.size}` : ''}
+    </caption><thead><tr><th>#</th><th>Method</th><th>Status</th><th>Played</th><th>URL</th></tr>
+    </thead><tbody>${(found?.rows ?? []).map((/** @type {any} */ row) => html`<tr
+        aria-current=${String(row.index) === arg ? 'true' : undefined}>
+      <td><a href=${address(session, 'tape', row.index)}>#${row.index}</a></td>
+      <td>${row.method}${row.write ? ' (write)' : ''}</td><td>${row.status}</td>
+      <td>${row.played ? 'yes' : 'no'}</td>
+      <td class="url" title=${shown(row.url)}>${cut(shown(row.url), 70)}</td></tr>`)}</tbody>
+    </table></div>`;
+}
+
+/** @param {{session: string, arg: string}} props */
+export function TapeDetails({session, arg}) {
+  return html`<section class="details" aria-label="Details" tabindex="0" id="details">
+    ${arg ? html`<${Interaction} session=${session} index=${arg} heading="h2" />`
+      : html`<p>Choose an interaction to see what was recorded, and what was masked.</p>`}
+    </section>`;
+}
+
+/** What followed the last write, or the one that is chosen. @param {{session: string, arg: string}} props */
+export function Timeline({session, arg}) {
+  const rows = journal(session).rows.filter((row) => row !== undefined);
+  const writes = rows.filter((row) => !['GET', 'HEAD', 'OPTIONS'].includes(row.method));
+  const write = writes.find((row) => String(row.number) === arg) ?? writes.at(-1);
+  const from = write ? rows.indexOf(write) : 0;
+  const next = writes[writes.indexOf(/** @type {any} */ (write)) + 1];
+  const to = next ? rows.indexOf(next) : rows.length;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="After a write">
+    <p><label>Write <select onChange=${(/** @type {any} */ event) =>
+      go({view: 'Timeline', arg: event.target.value})} value=${String(write?.number ?? '')}>
+      ${writes.slice(-200).map((row) => html`<option value=${String(row.number)}>${row.number}${' '}
+        ${row.method} ${cut(shown(row.url), 60)}</option>`)}</select></label></p>
+    ${!write && html`<p>No write yet.</p>`}
+    <ol class="timeline">${rows.slice(from, write ? Math.min(to, from + 500) : 0).map((row) => html`<li
+      class=${row.source}><a href=${address(session, 'live', row.number)}>${row.number}</a>${' '}
+      <span class="tone">${row.source}</span> ${row.method} ${cut(shown(row.url), 60)} → ${row.status}
+      ${row.note ? ` (${cut(row.note.split('\n')[0], 90)})` : ''}</li>`)}</ol></div>`;
+}

@@ -1,0 +1,63 @@
+"""One entry of a journal, with all that is known of it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from graphtape.core.errors import RequestError
+from graphtape.server.control.details.message import (
+    Difference,
+    EntryFacts,
+    MissFacts,
+    NearestRecorded,
+)
+from graphtape.server.control.details.messages import of_request
+
+if TYPE_CHECKING:
+    from graphtape.core.matching.miss import Explanation
+    from graphtape.server.control.message import Nothing
+    from graphtape.server.control.route import Call
+
+
+async def entry(call: Call[Nothing, Nothing]) -> EntryFacts:
+    """Give one entry of a session's journal, and why it was answered so."""
+    live, named = call.session, call.request.match_info["number"]
+    journal = live.play.journal
+    found = next((each for each in journal.entries if str(each.number) == named), None)
+    if found is None:
+        found = next((each for each in journal.misses if str(each.number) == named), None)
+    if found is None:
+        raise RequestError(
+            f"the journal of session {live.play.id!r} has no entry {named[:20]!r}, or keeps it no "
+            "longer",
+            status=HTTPStatus.NOT_FOUND,
+            code="GraphtapeEntry",
+        )
+    return EntryFacts(
+        entry=found,
+        why=found.note,
+        changed=found.effects,
+        misses=[miss(each) for each in live.missed.get(found.number, ())],
+    )
+
+
+def miss(explanation: Explanation) -> MissFacts:
+    """Tell why nothing recorded answers a request."""
+    return MissFacts(
+        message=explanation.head,
+        asked=of_request(explanation.asked),
+        nearest=[
+            NearestRecorded(
+                cassette=near.cassette,
+                index=near.index,
+                request=of_request(near.recorded),
+                differences=[
+                    Difference(place=each.place, recorded=each.recorded, asked=each.asked)
+                    for each in near.mismatches
+                ],
+            )
+            for near in explanation.nearest
+        ],
+        advice=list(explanation.advice),
+    )

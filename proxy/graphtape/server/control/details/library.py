@@ -1,0 +1,108 @@
+"""The scenarios and cassettes that are there for the asking."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphtape import scenarios
+from graphtape.core.errors import CassetteError, RequestError, UsageError
+from graphtape.server.control.details.message import (
+    CassetteList,
+    CassetteRow,
+    ScenarioList,
+    ScenarioRow,
+    ScenarioText,
+)
+from graphtape.tape.folder import cassettes_among
+
+if TYPE_CHECKING:
+    from graphtape.server.control.message import Nothing
+    from graphtape.server.control.route import Call
+    from graphtape.tape.loaded import Loaded
+
+    Plain = Call[Nothing, Nothing]
+
+_MOST_FILES = 2000
+
+
+async def list_scenarios(call: Plain) -> ScenarioList:
+    """List the presets, and the scenario files below `scenarios` of the folder."""
+    return await asyncio.to_thread(_scenarios, call.desk.library.folder)
+
+
+def _scenarios(folder: Path | None) -> ScenarioList:
+    rows = [
+        ScenarioRow(name=name, preset=True, description=scenarios.preset(name).description)
+        for name in scenarios.presets()
+    ]
+    if folder is not None:
+        for path in islice(sorted(folder.glob("**/scenarios/*.y*ml")), _MOST_FILES):
+            name = path.relative_to(folder).as_posix()
+            try:
+                found = scenarios.read(scenarios.file_text(str(path)), source=name)
+            except UsageError as exc:
+                rows.append(ScenarioRow(name=name, preset=False, description=f"broken: {exc}"))
+            else:
+                rows.append(ScenarioRow(name=name, preset=False, description=found.description))
+    return ScenarioList(scenarios=rows)
+
+
+async def get_scenario(call: Plain) -> ScenarioText:
+    """Give a preset's YAML."""
+    name = call.request.match_info["name"]
+    try:
+        text = await asyncio.to_thread(scenarios.preset_text, name)
+    except UsageError as exc:
+        raise RequestError(str(exc), status=HTTPStatus.NOT_FOUND, code="GraphtapeScenario") from exc
+    return ScenarioText(name=name, text=text)
+
+
+async def list_cassettes(call: Plain) -> CassetteList:
+    """List the cassettes below the folder, and those that sessions play."""
+    folder = call.desk.library.folder
+    played: dict[Path, tuple[list[str], Loaded]] = {}
+    for live in call.desk.sessions:
+        for loaded in live.played:
+            path = Path(loaded.recording.name)
+            played.setdefault(path, ([], loaded))[0].append(live.play.id)
+    return await asyncio.to_thread(_cassettes, folder, played)
+
+
+def _cassettes(folder: Path | None, played: dict[Path, tuple[list[str], Loaded]]) -> CassetteList:
+    named = {path.resolve(): path for path in played}
+    paths = dict.fromkeys(named)
+    if folder is not None:
+        try:
+            found = [path.resolve() for path in islice(cassettes_among([folder]), _MOST_FILES)]
+        except CassetteError as exc:
+            raise RequestError(
+                str(exc), status=HTTPStatus.CONFLICT, code="GraphtapeCassette"
+            ) from exc
+        paths.update(dict.fromkeys(found))
+    rows = []
+    for path in paths:
+        sessions, loaded = played.get(named.get(path, path), ([], None))
+        facts = None if loaded is None else loaded.facts
+        try:
+            file = path.stat()
+        except OSError:
+            file = None
+        inside = folder is not None and path.is_relative_to(folder.resolve())
+        name = path.relative_to(folder.resolve()).as_posix() if inside and folder else path.name
+        rows.append(
+            CassetteRow(
+                name=name.encode("utf-8", "backslashreplace").decode(),
+                bytes=None if file is None else file.st_size,
+                modified=None if file is None else file.st_mtime,
+                sessions=sessions,
+                interactions=None if facts is None else facts.interactions,
+                upstream=None if facts is None else facts.upstream,
+                recorded_at=None if facts is None else facts.recorded_at,
+                edited=None if facts is None else facts.edited,
+            )
+        )
+    return CassetteList(cassettes=sorted(rows, key=lambda row: row.name))
