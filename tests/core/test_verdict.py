@@ -9,10 +9,10 @@ import pytest
 
 from graphtape.core.message import Headers, Request, Response
 from graphtape.core.redaction import Redactor
+from graphtape.core.verdict.observer import Observer
 from graphtape.core.verdict.repeats import LENIENCE
 from graphtape.core.verdict.tally import Tally
 from graphtape.core.verdict.verdict import Kind, Verdict
-from graphtape.core.verdict.witness import Witness
 from plays import SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs" / "verdicts.md"
@@ -56,10 +56,10 @@ def batch_answer(*parts: dict[str, object]) -> Response:
 
 
 class Run:
-    """A witness, and a client whose requests come one after the other."""
+    """An observer, and a client whose requests come one after the other."""
 
     def __init__(self) -> None:
-        self.witness = Witness(Redactor(salt="00").url)
+        self.observer = Observer(Redactor(salt="00").url)
         self.number = 0
         self.now = START
         self.said: list[Verdict] = []
@@ -68,14 +68,14 @@ class Run:
         """Ask something `after` so many seconds; without a response the connection breaks."""
         self.now += after
         self.number += 1
-        self.said += self.witness.asked(self.number, request, now=self.now)
+        self.said += self.observer.asked(self.number, request, now=self.now)
         if response is None:
-            self.said += self.witness.broke(self.number, request)
+            self.said += self.observer.broke(self.number, request)
         else:
-            self.said += self.witness.answered(self.number, request, response, now=self.now)
+            self.said += self.observer.answered(self.number, request, response, now=self.now)
 
     def end(self, *, after: float = 0) -> None:
-        self.said += self.witness.ended(now=self.now + after)
+        self.said += self.observer.ended(now=self.now + after)
 
     @property
     def kinds(self) -> list[str]:
@@ -185,7 +185,7 @@ def test_of_two_clients_each_ends_a_wait_of_its_own(run: Run) -> None:
     run.ask(asked(), THROTTLED)
     run.now += 3
     # It was under way when the first was told.
-    run.said += run.witness.answered(2, asked(), THROTTLED, now=run.now)
+    run.said += run.observer.answered(2, asked(), THROTTLED, now=run.now)
     run.number = 2
     run.ask(asked(), answer(), after=2)
     run.ask(asked(), answer(), after=3)
@@ -235,7 +235,7 @@ def test_only_a_429_or_503_that_says_when_is_owed_another_try(run: Run, response
 
 def test_one_that_comes_after_several_were_told_follows_them_all(run: Run) -> None:
     for number in (1, 2):
-        run.said += run.witness.answered(number, asked(), THROTTLED, now=run.now)
+        run.said += run.observer.answered(number, asked(), THROTTLED, now=run.now)
     run.number = 2
     run.ask(asked(), answer(), after=6)
     run.end()

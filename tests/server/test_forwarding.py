@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import brotli
@@ -286,6 +287,30 @@ def test_a_request_with_effects_does_not_meet_a_stale_connection(
         got = requests.request(method, proxy.url + "/v1.0/x", headers=AUTH, timeout=10)
         assert got.status_code == 200
     assert len(upstream.requests) == 3
+
+
+def test_writes_share_the_connection_of_an_upstream_that_keeps_it(
+    proxy: Running, upstream: RawServer
+) -> None:
+    for _ in range(4):
+        assert requests.post(proxy.url + "/v1.0/x", timeout=10).status_code == 200
+        threading.Event().wait(0.2)  # an idle connection that stays open shows it
+    assert upstream.connections == 1
+
+
+def test_writes_never_share_connections_of_an_upstream_that_closed_one_early(
+    proxy: Running, upstream: RawServer
+) -> None:
+    upstream.close_after = True
+    for _ in range(2):
+        assert requests.post(proxy.url + "/v1.0/x", timeout=10).status_code == 200
+        threading.Event().wait(0.2)
+    upstream.close_after = False
+    before = upstream.connections
+    for _ in range(3):
+        assert requests.post(proxy.url + "/v1.0/x", timeout=10).status_code == 200
+        threading.Event().wait(0.2)
+    assert upstream.connections == before + 3
 
 
 def test_a_read_that_meets_a_stale_connection_is_repeated(

@@ -217,7 +217,7 @@ EXCHANGES = [
     pytest.param(get(ME), b"HTTP/1.1 304 Not Modified\r\n\r\n", {}, id="304"),
     pytest.param(get(ME), answered(BODIES[4], JSON), {}, id="the upstream's own address"),
     pytest.param(get(ME, ("Connection", "close")), OK, {}, id="a client that leaves"),
-    pytest.param(get(ME, ("Graphtape-Scenario", "status=failed")), OK, {}, id="a cue"),
+    pytest.param(get(ME, ("Graphtape-Scenario", "status=failed")), OK, {}, id="an override"),
     pytest.param(get(ME), OK, {"status": ("failed",)}, id="a rule"),
     pytest.param(get(ME), OK, {"fsync": True}, id="a disk that is waited for"),
     pytest.param(

@@ -19,7 +19,7 @@ from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import Events, check_control_address
 from graphtape.server.http.at_once import AtOnceServer
-from graphtape.server.http.delivery import Haste
+from graphtape.server.http.delivery import WaitClock
 from graphtape.server.http.ports import Addresses, listen, serve, serve_once_asked, url_of
 from graphtape.server.pipeline import handle
 from graphtape.server.replay.responder import Responder
@@ -27,8 +27,8 @@ from graphtape.server.session.opening import Opener
 from graphtape.server.session.outcome import Outcome, report_of
 from graphtape.server.session.sessions import DEFAULT_ID, Sessions
 from graphtape.server.tls.secured import secure
+from graphtape.server.transaction import Services, Transaction, observer_clock
 from graphtape.server.upstream.reach import Reach
-from graphtape.server.visit import Gate, Visit, witness_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,7 +89,7 @@ class Proxy:
     alone: bool = False
     addresses: Addresses = field(init=False)
     sessions: Sessions = field(init=False)
-    _gate: Gate = field(init=False)
+    _services: Services = field(init=False)
     _upstream: Upstream = field(init=False)
     _reach: Reach = field(init=False)
     _events: Events = field(default_factory=Events)
@@ -188,7 +188,7 @@ class Proxy:
             end=self._end,
             folder=self.folder,
         )
-        self._gate = Gate(
+        self._services = Services(
             sessions=self.sessions,
             upstream=self._upstream,
             client=None,
@@ -199,7 +199,7 @@ class Proxy:
             signin=settings.signin,
             token=bearer,
             timing=self.settings.timing(),
-            haste=Haste(fast=self.settings.fast),
+            wait_clock=WaitClock(fast=self.settings.fast),
             tells_misses=self.tells_misses,
         )
         if default.play.forwards:
@@ -210,13 +210,13 @@ class Proxy:
             gateway = Gateway.of(
                 settings,
                 secured.authority,
-                partial(handle, gate=self._gate),
+                partial(handle, services=self._services),
                 reach=self._reach,
                 records=records,
             )
-            self._gate.forward = await stack.enter_async_context(gateway)
-        responder = Responder(self._gate)
-        server = AtOnceServer(partial(handle, gate=self._gate), responder)
+            self._services.forward = await stack.enter_async_context(gateway)
+        responder = Responder(self._services)
+        server = AtOnceServer(partial(handle, services=self._services), responder)
         # What is in flight is seen to by `_settle`; what is left after it is cut.
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         tls = secured.context if secured is not None else None
@@ -274,8 +274,8 @@ class Proxy:
             self.spoil()
         try:
             async with self._serving:
-                self._gate.closing.set()
-                await self._settle(self._gate.visits)
+                self._services.closing.set()
+                await self._settle(self._services.transactions)
         finally:
             for live in self.sessions:
                 await self._save(live, well=not self._spoilt)
@@ -290,15 +290,21 @@ class Proxy:
 
     async def _end(self, live: LiveSession, well: bool) -> None:  # noqa: FBT001 - as Sessions calls it
         """End one session while others go on."""
-        await self._settle({visit for visit in self._gate.visits if visit.session is live})
+        await self._settle(
+            {
+                transaction
+                for transaction in self._services.transactions
+                if transaction.session is live
+            }
+        )
         await self._save(live, well=well)
 
     async def _save(self, live: LiveSession, *, well: bool) -> None:
-        await asyncio.to_thread(live.end, now=witness_clock(), well=well)
+        await asyncio.to_thread(live.end, now=observer_clock(), well=well)
 
-    async def _settle(self, visits: Iterable[Visit]) -> None:
+    async def _settle(self, transactions: Iterable[Transaction]) -> None:
         """Give requests in flight time to end, and say so where it takes any."""
-        tasks = {visit.task for visit in visits}
+        tasks = {transaction.task for transaction in transactions}
         if not tasks:
             return
         requests = "1 request" if len(tasks) == 1 else f"{len(tasks)} requests"
@@ -315,7 +321,7 @@ class Proxy:
     async def _connect(self) -> None:
         """Open the way up, once."""
         async with self._connecting:
-            if self._gate.client is not None:
+            if self._services.client is not None:
                 return
             from graphtape.server.record.destination import ask  # noqa: PLC0415 - not in replay
             from graphtape.server.upstream.client import UpstreamClient  # noqa: PLC0415 - likewise
@@ -330,6 +336,6 @@ class Proxy:
                 ca_file=self.settings.upstream_ca,
                 direct=self._upstream.name == "sandbox",
             )
-            self._gate.client = await self._serving.enter_async_context(client)
-            self._gate.forwarding = ask
-            self._gate.upstream = self._upstream
+            self._services.client = await self._serving.enter_async_context(client)
+            self._services.forwarding = ask
+            self._services.upstream = self._upstream

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from graphtape.core.errors import RequestError
     from graphtape.server.http.response import Sent
-    from graphtape.server.visit import Gate
+    from graphtape.server.transaction import Services
 
 
-async def turn_away(http: BaseRequest, gate: Gate, exc: RequestError, began: float) -> Sent:
+async def turn_away(http: BaseRequest, services: Services, exc: RequestError, began: float) -> Sent:
     """Refuse a request that belongs to no session; the default one's journal has it."""
-    session = gate.sessions.default
+    session = services.sessions.default
     asked = Request(method=http.method, url=http.raw_path, headers=Headers.of(http.headers.items()))
     response = own_error(asked, exc.code, str(exc), status=exc.status)
     async with respond(http, outgoing_of(response, Source.REFUSED, None)) as last_byte:
@@ -37,5 +37,5 @@ async def turn_away(http: BaseRequest, gate: Gate, exc: RequestError, began: flo
         milliseconds=(time.perf_counter() - began) * 1000,
         note=session.clean.text(str(exc)),
     )
-    gate.note(session, entry)
+    services.note(session, entry)
     return last_byte.sent(exc.status)

@@ -157,7 +157,7 @@ Outcome: TypeAlias = "Replay | Assemble | Forward | Inject | Break | Refuse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
+class Override:
     """What a client asks for one request alone.
 
     Attributes:

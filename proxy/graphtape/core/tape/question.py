@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.tape.outcome import Assemble, Cue, Forward, Found, Playback, Refuse, Replay
+from graphtape.core.tape.outcome import Assemble, Forward, Found, Override, Playback, Refuse, Replay
 from graphtape.core.tape.position import NOT_RECORDED, Miss
 
 if TYPE_CHECKING:
@@ -121,16 +121,16 @@ class Question:
         request: As the client sent it, at Graph's URL.
         sought: On each cassette, in order.
         fit: What the session's scenarios make of it; None where there are none.
-        cue: What the client asks for this request alone.
-        cue_fit: What the scenarios of the cue make of it.
+        override: What the client asks for this request alone.
+        override_fit: What the scenarios of the override make of it.
         batch: Its parts, where it is a `$batch`; why Graph would refuse it; None of any other.
     """
 
     request: Request
     sought: tuple[Sought, ...]
     fit: Fit | None = None
-    cue: Cue | None = None
-    cue_fit: Fit | None = None
+    override: Override | None = None
+    override_fit: Fit | None = None
     batch: Batch | RequestError | None = None
     _assembled: dict[tuple[object, ...], Assemble] | None = None
     _bent: dict[tuple[Replay | Assemble, Bend], Replay | Assemble] | None = None

@@ -13,13 +13,13 @@ from graphtape.core.tape.interval import How, Interval
 from graphtape.core.tape.outcome import (
     Assemble,
     Break,
-    Cue,
     FailedDependency,
     Forward,
     Found,
     Inject,
     Mode,
     Outcome,
+    Override,
     Playback,
     Refuse,
     Replay,
@@ -105,30 +105,32 @@ class Session:
             playback.player.rewind()
         self.script = self.script.anew()
 
-    def compile(self, request: Request, *, cue: Cue | None = None) -> Question:
+    def compile(self, request: Request, *, override: Override | None = None) -> Question:
         """Compute everything about a request that depends on its bytes and the configuration alone.
 
         Args:
             request: As the client sent it, at a Graph root.
-            cue: What the client asks for this request alone.
+            override: What the client asks for this request alone.
         """
         batch: Batch | RequestError | None = None
         if is_batch(request):
             try:
                 parts = parts_of(request)
-                questions = {part.id: self.compile(part.request, cue=cue) for part in parts}
+                questions = {
+                    part.id: self.compile(part.request, override=override) for part in parts
+                }
                 batch = Batch(parts=parts, ordered=in_order(parts), questions=questions)
             except RequestError as exc:
                 batch = exc
-        cued = cue.script if cue is not None else None
+        overriding = override.script if override is not None else None
         return Question(
             request=request,
             sought=tuple(Sought(playback, request) for playback in self.playbacks)
             if self.plays
             else (),
             fit=self.script.fit(request, session=self.id) if self.script else None,
-            cue=cue,
-            cue_fit=cued.fit(request, session=self.id) if cued else None,
+            override=override,
+            override_fit=overriding.fit(request, session=self.id) if overriding else None,
             batch=batch,
         )
 
@@ -144,7 +146,7 @@ class Session:
         Raises:
             RequestError: It is a batch that Graph would refuse.
         """
-        if question.fit is None and question.cue_fit is None:
+        if question.fit is None and question.override_fit is None:
             return self._look_up(question)
         decision = self._decide(question, now)
         match decision:
@@ -164,8 +166,8 @@ class Session:
                 assert_never(decision)
 
     def _scripts(self, question: Question) -> Iterator[tuple[Play, Fit]]:
-        if question.cue is not None and question.cue_fit is not None:
-            yield question.cue.script, question.cue_fit
+        if question.override is not None and question.override_fit is not None:
+            yield question.override.script, question.override_fit
         if question.fit is not None:
             yield self.script, question.fit
 
@@ -307,9 +309,9 @@ class Session:
         for replay in plan.replays if isinstance(plan, Assemble) else (plan,):
             replay.playback.player.release(replay.hit)
 
-    def bend(self, answer: Response, *, to: Request, cue: Cue | None = None) -> Response:
+    def bend(self, answer: Response, *, to: Request, override: Override | None = None) -> Response:
         """Return an answer of tape or upstream as the session's rules want it."""
-        for rule in (*self.rules, *(cue.rules if cue is not None else ())):
+        for rule in (*self.rules, *(override.rules if override is not None else ())):
             answer = rule.bend(answer, to=to)
         return answer
 

@@ -89,7 +89,7 @@ class Connection(HalfClosing):
         del message
         return None
 
-    def surrender(self) -> tuple[asyncio.Transport, bytes, bool]:
+    def detach(self) -> tuple[asyncio.Transport, bytes, bool]:
         """Give the transport away while a request is served; this connection is over.
 
         Returns:

@@ -57,10 +57,10 @@ class Delivery:
             why=", ".join(dict.fromkeys(filter(None, (delivery.why, *reasons)))),
         )
 
-    def responder(self, haste: Haste, closing: asyncio.Event) -> Responder:
+    def responder(self, wait_clock: WaitClock, closing: asyncio.Event) -> Responder:
         """Return what writes the answer."""
         match self.fault:
-            case None if self.wait.per_byte and not haste.fast:
+            case None if self.wait.per_byte and not wait_clock.fast:
                 pace = Pace.per_byte(self.wait.per_byte)
                 return partial(wire_fault.drip, pace=pace, closing=closing)
             case None:
@@ -70,7 +70,7 @@ class Delivery:
             case WireFault.BAD_CHUNK:
                 return wire_fault.bad_chunk
             case WireFault.DRIP:
-                pace = replace(_DRIP, seconds=0) if haste.fast else _DRIP
+                pace = replace(_DRIP, seconds=0) if wait_clock.fast else _DRIP
                 return partial(wire_fault.drip, pace=pace, closing=closing)
             case _:
                 assert_never(self.fault)
@@ -80,7 +80,7 @@ PLAIN = Delivery()
 
 
 @dataclass(slots=True, kw_only=True)
-class Haste:
+class WaitClock:
     """Whether waits are real, and the clock that budgets are kept by.
 
     Where they aren't, a wait that was told to the client counts as waited.

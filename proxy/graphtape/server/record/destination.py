@@ -11,33 +11,38 @@ from graphtape.server.record.forwarding import failed, forward
 from graphtape.server.signin.answers import answer_here, ask_authority
 
 if TYPE_CHECKING:
-    from graphtape.core.tape.outcome import Cue, Forward
+    from graphtape.core.tape.outcome import Forward, Override
     from graphtape.server.http.response import Sent
-    from graphtape.server.visit import Visit
+    from graphtape.server.transaction import Transaction
 
 
-async def ask(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
+async def ask(transaction: Transaction, plan: Forward, override: Override | None) -> Sent:
     """Ask upstream, or whoever else knows; add the user's token where he wants that.
 
     Raises:
         RequestError: Its host must not be reached.
     """
-    gate = visit.gate
-    where = course(visit.request, upstream=gate.upstream, forwards=True, record=gate.record_signin)
+    services = transaction.services
+    where = course(
+        transaction.request,
+        upstream=services.upstream,
+        forwards=True,
+        record=services.record_signin,
+    )
     match where:
         case NotSignIn():
-            if gate.token is not None:
+            if services.token is not None:
                 try:
-                    visit.incoming = await gate.token.bearing(visit.incoming)
+                    transaction.incoming = await services.token.bearing(transaction.incoming)
                 except UpstreamError as exc:
-                    return await failed(visit, exc)
-            return await forward(visit, plan, cue)
+                    return await failed(transaction, exc)
+            return await forward(transaction, plan, override)
         case AnswerHere():
-            return await answer_here(visit) or await forward(visit, plan, cue)
+            return await answer_here(transaction) or await forward(transaction, plan, override)
         case AskAuthority(taped=True):
-            visit.incoming.request = replace(visit.request, url=where.url)
-            return await forward(visit, plan, cue)
+            transaction.incoming.request = replace(transaction.request, url=where.url)
+            return await forward(transaction, plan, override)
         case AskAuthority():
-            return await ask_authority(visit, where)
+            return await ask_authority(transaction, where)
         case _:
             assert_never(where)

@@ -14,7 +14,7 @@ from graphtape.core.journal import Source
 from graphtape.core.message import Headers, Request, Response
 from graphtape.server.http.delivery import PLAIN, Delivery
 from graphtape.server.http.response import Outgoing, Sent, break_off, sent_of
-from graphtape.server.record.batch_staging import Staging
+from graphtape.server.record.partial_batch import PartialBatch
 from graphtape.server.record.relay import Relay
 from graphtape.server.record.tee import Tee, Untaped, too_large
 from graphtape.server.record.unpacking import unpacked
@@ -32,11 +32,11 @@ from graphtape.tape.spool import Spooled
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from graphtape.core.tape.outcome import Cue, Forward
+    from graphtape.core.tape.outcome import Forward, Override
     from graphtape.server.record.relay import Relayed
+    from graphtape.server.transaction import Transaction
     from graphtape.server.upstream.answer import UpstreamAnswer
     from graphtape.server.upstream.client import UpstreamClient
-    from graphtape.server.visit import Visit
     from graphtape.tape.recorder import Recorder
     from graphtape.tape.spool import Spool
 
@@ -45,58 +45,58 @@ log = logging.getLogger("graphtape")
 LEFT = "the client left before its answer was whole; it is on the tape"
 
 
-async def forward(visit: Visit, plan: Forward, cue: Cue | None) -> Sent:
+async def forward(transaction: Transaction, plan: Forward, override: Override | None) -> Sent:
     """Ask upstream, answer the client, and put both on the tape.
 
     Raises:
         RequestError: This session forwards nothing, or not there.
     """
-    client, recorder = visit.gate.client, visit.session.recorder
+    client, recorder = transaction.services.client, transaction.session.recorder
     if client is None or recorder is None:
         raise RequestError("this session forwards nothing", status=403, code="GraphtapeOffline")
-    if visit.incoming.off_graph:
-        _leave_graph(visit)
+    if transaction.incoming.off_graph:
+        _leave_graph(transaction)
     delivery = Delivery.of(plan.bend, plan.directed)
-    asked = visit.request
-    staging = None if plan.directed is None else Staging.of(asked, plan.directed)
-    if staging is not None:
-        whole = staging.whole()
+    asked = transaction.request
+    partial_batch = None if plan.directed is None else PartialBatch.of(asked, plan.directed)
+    if partial_batch is not None:
+        whole = partial_batch.whole()
         if whole is not None:
-            last_byte = await visit.answer(whole, Source.INJECTED, delivery=delivery)
+            last_byte = await transaction.answer(whole, Source.INJECTED, delivery=delivery)
             return last_byte.sent(whole.status)
-        staging.reduce(visit.incoming)
+        partial_batch.reduce(transaction.incoming)
 
     def bend(answer: Response) -> Response:
-        staged = answer if staging is None else staging.staged(answer)
+        staged = answer if partial_batch is None else partial_batch.staged(answer)
         bent = staged if plan.bend is None else plan.bend.apply(staged)
-        return visit.session.play.bend(bent, to=asked, cue=cue)
+        return transaction.session.play.bend(bent, to=asked, override=override)
 
     place = recorder.begin()
-    bends = bool(plan.bend or staging or (cue and cue.rules))
-    passage = Passage(visit, client, recorder, place, bend, delivery, bends=bends)
+    bends = bool(plan.bend or partial_batch or (override and override.rules))
+    passage = Passage(transaction, client, recorder, place, bend, delivery, bends=bends)
     try:
         return await passage.pass_on()
     except UpstreamError as exc:
-        if passage.cut_short and visit.http.transport is None:
+        if passage.cut_short and transaction.http.transport is None:
             # The client left in the middle of its upload: it is what broke the way up.
             raise ConnectionAbortedError from exc
-        return await failed(visit, exc)
+        return await failed(transaction, exc)
     finally:
         recorder.drop(place)
 
 
-def _leave_graph(visit: Visit) -> None:
+def _leave_graph(transaction: Transaction) -> None:
     """Let a request go to a host off Graph, as it would from a client that knew it had left.
 
     Raises:
         RequestError: No answer of this session named the host: the proxy is no open one.
     """
-    incoming = visit.incoming
+    incoming = transaction.incoming
     url = incoming.request.url
-    if off_graph_origin(url) not in visit.session.named:
+    if off_graph_origin(url) not in transaction.session.named:
         raise RequestError(
-            f"{visit.session.clean.url(url)} is no address of Graph, and no answer in this session "
-            "named its host: only such hosts are reached",
+            f"{transaction.session.clean.url(url)} is no address of Graph, and no answer in this "
+            "session named its host: only such hosts are reached",
             status=403,
             code="GraphtapeForeignHost",
         )
@@ -114,7 +114,7 @@ class _Passed:
         index: Of its interaction, if it is on the tape.
         note: Why it isn't; empty where it is.
         whole: Whether the client was there to its end.
-        seen: What the client saw of it; None where the witness has nothing to learn from it.
+        seen: What the client saw of it; None where the observer has nothing to learn from it.
     """
 
     sent: Sent
@@ -133,7 +133,7 @@ class Passage:
 
     def __init__(
         self,
-        visit: Visit,
+        transaction: Transaction,
         client: UpstreamClient,
         recorder: Recorder,
         place: int,
@@ -145,7 +145,7 @@ class Passage:
         """Begin with nothing sent.
 
         Args:
-            visit: The request.
+            transaction: The request.
             client: The way up.
             recorder: Puts both on the tape.
             place: The interaction's.
@@ -153,7 +153,7 @@ class Passage:
             delivery: How it goes out.
             bends: Whether `bend` may change anything.
         """
-        self._visit = visit
+        self._transaction = transaction
         self._client = client
         self._recorder = recorder
         self._place = place
@@ -174,8 +174,8 @@ class Passage:
         Raises:
             UpstreamError: There is no whole answer.
         """
-        url = self._visit.gate.upstream.address(self._visit.request.url)
-        async with self._client.send(self._visit.incoming, url, self._body_up()) as found:
+        url = self._transaction.services.upstream.address(self._transaction.request.url)
+        async with self._client.send(self._transaction.incoming, url, self._body_up()) as found:
             passed = await self._passed(found)
         return self._told(passed)
 
@@ -188,7 +188,7 @@ class Passage:
         outgoing = relayed.outgoing
         marks = (("Graphtape-Result", Source.RECORDED.value), ("Graphtape-Interaction", str(index)))
         outgoing.headers = Headers((*outgoing.headers.pairs, *marks))
-        async with self._visit.responding(outgoing, self._delivery) as last_byte:
+        async with self._transaction.responding(outgoing, self._delivery) as last_byte:
             note = await self._remember(relayed)
             whole = await last_byte()
         sent = last_byte.sent(outgoing.status)
@@ -196,29 +196,35 @@ class Passage:
 
     async def _passed_whole(self, found: UpstreamAnswer) -> _Passed | None:
         """Pass an answer on that is small and here as a whole; None where it takes more."""
-        visit = self._visit
-        if self._delivery is not PLAIN or not may_be_whole(visit, self._recorder):
+        transaction = self._transaction
+        if self._delivery is not PLAIN or not may_be_whole(transaction, self._recorder):
             return None
-        answer = WholeAnswer.of(found, visit.request.method)
-        if answer is None or len(answer.body) > visit.gate.max_body:
+        answer = WholeAnswer.of(found, transaction.request.method)
+        if answer is None or len(answer.body) > transaction.services.max_body:
             return None
-        if names_upstream(answer.body, visit.gate.upstream):
+        if names_upstream(answer.body, transaction.services.upstream):
             return None
-        if self._bends or visit.session.play.rules:  # which may have been set meanwhile
+        if self._bends or transaction.session.play.rules:  # which may have been set meanwhile
             recorded = answer.response()
             if self._bend(recorded) is not recorded:
                 return None
-        asked = taped_request(visit.request, _fields_for_tape(visit.request), self._recorder)
+        asked = taped_request(
+            transaction.request, _fields_for_tape(transaction.request), self._recorder
+        )
         if asked is None:
             return None
         links = answer.links()
         if links:
-            visit.session.named.update(link.origin for link in links if link.origin is not None)
-            answer.point(links, visit.incoming.base)
+            transaction.session.named.update(
+                link.origin for link in links if link.origin is not None
+            )
+            answer.point(links, transaction.incoming.base)
         index = self._recorder.index(self._place)
         note = keep_whole(self._place, asked, answer, self._recorder)
-        whole = await written(visit.http, answer.written(index))
-        learns = answer.telling or visit.session.witness.expects or is_batch(visit.request)
+        whole = await written(transaction.http, answer.written(index))
+        learns = (
+            answer.telling or transaction.session.observer.expects or is_batch(transaction.request)
+        )
         return _Passed(
             sent=sent_of(answer.status, keep_alive=whole),
             index=index,
@@ -228,15 +234,15 @@ class Passage:
         )
 
     def _told(self, passed: _Passed) -> Sent:
-        """Tell witness and journal of an answer that has gone out."""
-        visit, note = self._visit, passed.note
+        """Tell observer and journal of an answer that has gone out."""
+        transaction, note = self._transaction, passed.note
         kept = not note
         if passed.seen is not None or not passed.whole:
-            visit.witnessed(passed.seen if passed.whole else None)
+            transaction.observe_answer(passed.seen if passed.whole else None)
         if not passed.whole and self._delivery.fault is None:
             note = note or LEFT
         why = self._delivery.why
-        visit.journal(
+        transaction.journal(
             passed.sent.status,
             Source.RECORDED if kept else Source.PASSED,
             index=passed.index if kept else None,
@@ -246,28 +252,28 @@ class Passage:
         return passed.sent
 
     def _relay(self) -> Relay:
-        visit = self._visit
-        gate, asked = visit.gate, visit.request.url
-        at_home = asked.startswith(f"{gate.upstream.tape_root}/") or not off_graph_origin(asked)
+        transaction = self._transaction
+        services, asked = transaction.services, transaction.request.url
+        at_home = asked.startswith(f"{services.upstream.tape_root}/") or not off_graph_origin(asked)
         return Relay(
-            method=visit.request.method,
+            method=transaction.request.method,
             url=None if at_home else asked,
-            upstream=gate.upstream,
-            base=visit.incoming.base,
+            upstream=services.upstream,
+            base=transaction.incoming.base,
             bend=self._bend,
-            name=visit.session.named.update,
-            limit=gate.max_body,
+            name=transaction.session.named.update,
+            limit=services.max_body,
             spool=self._spool_answer,
         )
 
     def _body_up(self) -> AsyncIterator[bytes] | bytes:
         """Return the body to forward; a copy is kept of what still arrives."""
-        incoming = self._visit.incoming
+        incoming = self._transaction.incoming
         if incoming.rest is None:
             return incoming.wire_body
         self._tee = Tee(
             _joined(incoming.wire_body, incoming.rest),
-            limit=self._visit.gate.max_body,
+            limit=self._transaction.services.max_body,
             length=incoming.length,
             begin=lambda begins: self._spool_request(begins, incoming.request.headers),
         )
@@ -288,8 +294,8 @@ class Passage:
 
     async def _asked(self) -> Request | Untaped:
         """Return the request for the tape, once no more of its body will pass."""
-        request, limit = self._visit.incoming.request, self._visit.gate.max_body
-        if self._visit.incoming.oversized:
+        request, limit = self._transaction.incoming.request, self._transaction.services.max_body
+        if self._transaction.incoming.oversized:
             return too_large(limit)
         if self._tee is None:
             return request
@@ -307,7 +313,7 @@ class Passage:
     async def _remember(self, relayed: Relayed) -> str:
         """Put the interaction on the tape; return why not, where it couldn't be."""
         asked, answer = await self._asked(), await relayed.taped()
-        recorder, request = self._recorder, self._visit.request
+        recorder, request = self._recorder, self._transaction.request
         if isinstance(asked, Untaped):
             return recorder.lose(request.method, request.url, f"the request's body {asked.why}")
         if isinstance(answer, Untaped):
@@ -346,13 +352,13 @@ def _sent(outgoing: Outgoing) -> Response:
     )
 
 
-async def failed(visit: Visit, exc: UpstreamError) -> Sent:
+async def failed(transaction: Transaction, exc: UpstreamError) -> Sent:
     """Answer a request that upstream gives no whole answer to."""
     # One line says what to do; a traceback would hide it.
-    log.error("%s", visit.session.clean.text(str(exc)))
-    if not visit.http.writer.output_size:
-        return await visit.error(exc.code, str(exc), status=exc.status)
+    log.error("%s", transaction.session.clean.text(str(exc)))
+    if not transaction.http.writer.output_size:
+        return await transaction.error(exc.code, str(exc), status=exc.status)
     # The head is out: only a broken connection can still say that the body isn't whole.
-    visit.witnessed(None)
-    visit.journal(0, Source.REFUSED, note=str(exc))
-    return break_off(visit.http)
+    transaction.observe_answer(None)
+    transaction.journal(0, Source.REFUSED, note=str(exc))
+    return break_off(transaction.http)

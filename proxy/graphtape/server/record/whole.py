@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from graphtape.core.message import Headers, Request
     from graphtape.core.redaction.sweep import Change
     from graphtape.server.record.whole_answer import WholeAnswer
-    from graphtape.server.visit import Visit
+    from graphtape.server.transaction import Transaction
     from graphtape.tape.recorder import Recorder
 
 FITS = hasattr(BaseProtocol, "writing_paused")
@@ -50,9 +50,9 @@ class TapedRequest:
     unopened: str
 
 
-def may_be_whole(visit: Visit, recorder: Recorder) -> bool:
+def may_be_whole(transaction: Transaction, recorder: Recorder) -> bool:
     """Tell whether an answer may go out in one piece, and onto the tape in one."""
-    http, incoming = visit.http, visit.incoming
+    http, incoming = transaction.http, transaction.incoming
     if not FITS or not http.keep_alive or http.version != HttpVersion11:
         return False
     if incoming.rest is not None or incoming.oversized or len(incoming.request.body) > LARGEST:

@@ -177,7 +177,7 @@ class WholeAnswer:
 
     @property
     def telling(self) -> bool:
-        """Whether a witness that expects nothing may learn from it."""
+        """Whether an observer that expects nothing may learn from it."""
         if self.status != HTTPStatus.OK or not self.body or self._coded:
             return True
         return b'Link"' in self.body

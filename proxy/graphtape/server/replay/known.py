@@ -25,7 +25,7 @@ class Ready:
         first, last: Of them, where nothing but a Date stands between; else `first` is None.
         facts: What the journal says of it.
         told: Seconds it tells the client to wait, where a scenario says so.
-        watched: Whether clock or witness must hear of it each time.
+        watched: Whether clock or observer must hear of it each time.
     """
 
     __slots__ = ("facts", "first", "last", "reply", "told", "watched")
@@ -120,7 +120,7 @@ class Known:
         play = self.live.play
         self.configuration = play.configuration
         self.question: Question = play.compile(request)
-        self.kinds: tuple[Kind, ...] | None = self.live.witness.of_each(request)
+        self.kinds: tuple[Kind, ...] | None = self.live.observer.of_each(request)
         self.ready: dict[Outcome, Ready | None] | None = {} if self.question.varies else None
         self.last: Outcome | None = None
         self.last_ready: Ready | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Request, Response
     from graphtape.core.scenario.graph_error import Stamp
-    from graphtape.core.tape.outcome import Cue
+    from graphtape.core.tape.outcome import Override
     from graphtape.core.tape.session import Session
 
     Explain: TypeAlias = Callable[[Request, Refuse], str]
@@ -56,7 +56,7 @@ def rendered(
     request: Request,
     session: Session,
     *,
-    cue: Cue | None,
+    override: Override | None,
     stamp: Stamp,
     explain: Explain,
 ) -> Rendered:
@@ -66,7 +66,7 @@ def rendered(
         outcome: What was decided.
         request: That it answers.
         session: It was asked in.
-        cue: What the client asked for this request alone.
+        override: What the client asked for this request alone.
         stamp: For what is written by ourselves.
         explain: Why a part of a batch has no answer.
     """
@@ -98,7 +98,7 @@ def rendered(
     if outcome.bend is not None:
         response = outcome.bend.apply(response)
     return Rendered(
-        response=session.bend(response, to=request, cue=cue),
+        response=session.bend(response, to=request, override=override),
         source=source,
         index=outcome.index,
         note=note,

@@ -14,7 +14,7 @@ from graphtape.core.graph.local_url import localise
 from graphtape.core.message import Headers, Response
 from graphtape.core.refresh import http_date
 from graphtape.core.scenario.graph_error import Stamp
-from graphtape.core.verdict.witness import leaves_open, may_give_links
+from graphtape.core.verdict.observer import leaves_open, may_give_links
 from graphtape.server.http.cors import readable
 from graphtape.server.http.response import Outgoing, bodyless, head_of
 
@@ -104,11 +104,11 @@ class Reply:
         length: Bytes of its body, without the callers' ids.
         callers: How often the caller's id stands in its body.
         index: Of its interaction; None of none.
-        judged: Whether a witness is to see it each time: it tells the client to come back, or
+        judged: Whether an observer is to see it each time: it tells the client to come back, or
             leaves open what came of the request.
-        seen: What a witness sees of it then, and where it expects something; its body may be left
+        seen: What an observer sees of it then, and where it expects something; its body may be left
             out where there is no `$batch`.
-        teaches: The answer, where a witness may learn links from it.
+        teaches: The answer, where an observer may learn links from it.
     """
 
     status: int

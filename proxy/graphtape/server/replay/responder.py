@@ -25,7 +25,7 @@ from graphtape.server.replay.memory import Memory
 from graphtape.server.replay.rendered import Rendered, rendered
 from graphtape.server.replay.reply import STAMP, Now, Reply, asked_by_anyone
 from graphtape.server.replay.request_bytes import LONGEST, block_of, plain
-from graphtape.server.visit import LEFT_EARLY, witness_clock
+from graphtape.server.transaction import LEFT_EARLY, observer_clock
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from graphtape.core.tape.outcome import Outcome, Refuse
     from graphtape.server.replay.request_bytes import Block
     from graphtape.server.session.live_session import LiveSession
-    from graphtape.server.visit import Gate
+    from graphtape.server.transaction import Services
 
 log = logging.getLogger("graphtape")
 
@@ -48,9 +48,9 @@ _MOST_READY = 256
 class Responder:
     """Answers what can be answered at once."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, services: Services) -> None:
         """Know nothing yet."""
-        self._gate = gate
+        self._services = services
         self._memory = Memory()
         self._answers = 0
         self._now = Now(0)
@@ -108,17 +108,21 @@ class Responder:
 
     def _compiled(self, method: str, target: str, body: bytes, block: Block) -> Known | None:
         """Compile a request; None where it is for the pipeline."""
-        gate = self._gate
-        if gate.token is not None or not target.startswith("/") or len(body) > gate.max_body:
+        services = self._services
+        if (
+            services.token is not None
+            or not target.startswith("/")
+            or len(body) > services.max_body
+        ):
             return None
         try:
             session, below = split_session(target)
-            live = gate.sessions.identify(session)
+            live = services.sessions.identify(session)
         except RequestError:
             return None
         if below[:2] == "/_" or below[:1] != "/" or not live.open:
             return None
-        root = gate.upstream.tape_root
+        root = services.upstream.tape_root
         request = Request(
             method=method,
             url=root + below,
@@ -131,21 +135,27 @@ class Responder:
 
     def _answered(self, known: Known, caller: bytes) -> bytes | Decided | None:
         """Decide a request, and answer it if that can be done at once."""
-        live, gate = known.live, self._gate
+        live, services = known.live, self._services
         play = live.play
-        if not live.open or gate.closing.is_set() or (caller and CALLER_ID in play.script.fields):
+        if (
+            not live.open
+            or services.closing.is_set()
+            or (caller and CALLER_ID in play.script.fields)
+        ):
             return None
         began = time.perf_counter()
         if known.configuration != play.configuration:
             known.compile(known.question.request)
         number = play.journal.number()
-        expects = live.witness.expects
+        expects = live.observer.expects
         if known.kinds is None or expects or not live.verdicts.again(known.kinds):
             _watch(known, number)
         outcome: Outcome | RequestError
         try:
             directed = known.question.fit is not None
-            outcome = play.decide(known.question, now=gate.haste.now() if directed else 0.0)
+            outcome = play.decide(
+                known.question, now=services.wait_clock.now() if directed else 0.0
+            )
         except RequestError as exc:
             return _decided(known, number, began, caller, exc)
         ready = known.last_ready if outcome is known.last else self._ready(known, outcome)
@@ -172,17 +182,19 @@ class Responder:
         milliseconds = (time.perf_counter() - began) * 1000
         journal, request = known.live.play.journal, known.question.request
         journal.add_brief(request, ready.facts, number, milliseconds)
-        if self._gate.listening:
-            self._gate.tell(known.live, journal.entry(request, ready.facts, number, milliseconds))
+        if self._services.listening:
+            self._services.tell(
+                known.live, journal.entry(request, ready.facts, number, milliseconds)
+            )
         return data
 
     def _tell(self, known: Known, number: int, ready: Ready) -> None:
-        """Tell the clock and the witness of an answer that matters to what comes next."""
+        """Tell the clock and the observer of an answer that matters to what comes next."""
         live, asked = known.live, known.question.request
-        self._gate.haste.told(ready.told)
-        if ready.reply.judged or live.witness.expects:
-            now = witness_clock()
-            live.verdicts.add(live.witness.settled(number, asked, ready.reply.seen, now=now))
+        self._services.wait_clock.told(ready.told)
+        if ready.reply.judged or live.observer.expects:
+            now = observer_clock()
+            live.verdicts.add(live.observer.settled(number, asked, ready.reply.seen, now=now))
 
     def _ready(self, known: Known, outcome: Outcome) -> Ready | None:
         """Return the answer to what was decided; None where it takes a task."""
@@ -218,12 +230,12 @@ class Responder:
             return None
         # Whoever asks next may send another id to be given back.
         asked = asked_by_anyone(question.request)
-        made = rendered(outcome, asked, live.play, cue=None, stamp=STAMP, explain=_never)
+        made = rendered(outcome, asked, live.play, override=None, stamp=STAMP, explain=_never)
         delivery = made.delivery
         if delivery.wait != NO_WAIT or delivery.fault is not None:
             return None
         batch = question.batch is not None
-        reply = Reply.of(made, asked, base=known.base, timing=self._gate.timing, batch=batch)
+        reply = Reply.of(made, asked, base=known.base, timing=self._services.timing, batch=batch)
         if reply is None:
             return None
         if place is not None:
@@ -245,7 +257,7 @@ class Responder:
             # While somebody asks, what he asks for is made ready anyway.
             await asyncio.sleep(0.02 if self._answers > seen else 0)
             seen = self._answers
-            if self._memory.full or not live.open or self._gate.closing.is_set():
+            if self._memory.full or not live.open or self._services.closing.is_set():
                 return
             if slot in playable.parts:
                 continue
@@ -254,7 +266,7 @@ class Responder:
             request, response = interaction.request, interaction.response
             bare, batch = Request(method=request.method, url=request.url), is_batch(request)
             made = Rendered(response=response, source=Source.REPLAYED, index=index)
-            reply = Reply.of(made, bare, base=base, timing=self._gate.timing, batch=batch)
+            reply = Reply.of(made, bare, base=base, timing=self._services.timing, batch=batch)
             if reply is not None:
                 self._memory.keep(Place(recording, slot, called=False), base, reply)
 
@@ -264,11 +276,11 @@ class Responder:
         if isinstance(outcome, (Replay, Assemble)):
             live.play.release(outcome)
         request = decided.question.request
-        live.verdicts.add(live.witness.broke(decided.number, request))
+        live.verdicts.add(live.observer.broke(decided.number, request))
         journal = live.play.journal
         facts = journal.facts(0, Source.REFUSED, interaction=None, note=LEFT_EARLY, effects="")
         milliseconds = (time.perf_counter() - decided.began) * 1000
-        self._gate.note(live, journal.entry(request, facts, decided.number, milliseconds))
+        self._services.note(live, journal.entry(request, facts, decided.number, milliseconds))
 
 
 def _with_facts(
@@ -277,7 +289,7 @@ def _with_facts(
     """Return an answer with what its session says of it."""
     live = known.live
     if reply.teaches is not None:
-        live.witness.learn(known.question.request, reply.teaches)
+        live.observer.learn(known.question.request, reply.teaches)
     clean = live.clean.text
     facts = live.play.journal.facts(
         reply.status,
@@ -290,11 +302,11 @@ def _with_facts(
 
 
 def _watch(known: Known, number: int) -> None:
-    """Let the witness see a request, since not all it earns is known beforehand."""
+    """Let the observer see a request, since not all it earns is known beforehand."""
     live, request = known.live, known.question.request
-    live.verdicts.add(live.witness.asked(number, request, now=witness_clock()))
+    live.verdicts.add(live.observer.asked(number, request, now=observer_clock()))
     if known.kinds is None:
-        known.kinds = live.witness.of_each(request)
+        known.kinds = live.observer.of_each(request)
 
 
 def _decided(

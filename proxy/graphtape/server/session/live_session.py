@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from graphtape.core.errors import CassetteError
 from graphtape.core.matching.key import DEFAULT
 from graphtape.core.scenario.play import Play
+from graphtape.core.verdict.observer import Observer
 from graphtape.core.verdict.tally import Tally
-from graphtape.core.verdict.witness import Witness
 from graphtape.server.session.outcome import Outcome
 from graphtape.tape.store import part_path
 
@@ -51,9 +51,9 @@ class LiveSession:
         named: Those that upstream's answers named; no other is reached.
         options: What makes two requests the same one.
         bearing: Whether the proxy adds the token to what is forwarded.
-        witness: Sees what the client does that Graph advises against.
+        observer: Sees what the client does that Graph advises against.
         saved: The variables of its cassettes, by name.
-        verdicts: What the witness has seen.
+        verdicts: What the observer has seen.
         outcome: Final once it has ended.
         missed: Why nothing answered the newest `MISSES_KEPT` requests that missed, by number; of a
             batch, each part that did.
@@ -73,7 +73,7 @@ class LiveSession:
     options: MatchOptions = DEFAULT
     bearing: bool = False
     saved: Mapping[str, str] = field(default_factory=dict)
-    witness: Witness = field(init=False)
+    observer: Observer = field(init=False)
     verdicts: Tally = field(init=False)
     outcome: Outcome = field(init=False)
     missed: dict[int, tuple[Explanation, ...]] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class LiveSession:
 
     def __post_init__(self) -> None:
         """Begin to watch."""
-        self.witness = Witness(self.clean_url, options=self.options, bearing=self.bearing)
+        self.observer = Observer(self.clean_url, options=self.options, bearing=self.bearing)
         recordings = [playback.recording for playback in self.play.playbacks]
         self.taped = frozenset().union(*(each.origins for each in recordings))
         self.verdicts = Tally()
@@ -138,12 +138,12 @@ class LiveSession:
         """Save what was recorded, then let the cassette go. Works on files: not for the loop.
 
         Args:
-            now: Seconds on the clock of the witness.
+            now: Seconds on the clock of the observer.
             well: Whether the run went well in its user's eyes.
         """
         self.open = False
         with self.held:  # the lock goes last: nobody else may see the cassette before it is saved
-            self.verdicts.add(self.witness.ended(now=now))
+            self.verdicts.add(self.observer.ended(now=now))
             if self.recorder is not None:
                 self._save(self.recorder, well=well)
 

@@ -22,27 +22,31 @@ if TYPE_CHECKING:
 
     from graphtape.core.signin.destination import AskAuthority
     from graphtape.server.http.request import Incoming
-    from graphtape.server.visit import Visit
+    from graphtape.server.transaction import Transaction
 
 log = logging.getLogger("graphtape")
 
 
-async def answer_here(visit: Visit) -> Sent | None:
+async def answer_here(transaction: Transaction) -> Sent | None:
     """Answer a sign-in as the offline authority; None for what is none that it knows."""
-    incoming = visit.incoming
+    incoming = transaction.incoming
     if incoming.rest is not None:
         return None
-    said = {name: value for name, value in asdict(visit.gate.signin).items() if value is not None}
+    said = {
+        name: value
+        for name, value in asdict(transaction.services.signin).items()
+        if value is not None
+    }
     terms = replace(TERMS, **said)
     answer = sign_in(incoming.request, base=incoming.base, now=time.time(), terms=terms)
     if answer is None:
         return None
     note = "sign-in: answered by Graphtape"
-    last_byte = await visit.answer(answer, Source.INJECTED, note=note, signs_in=True)
+    last_byte = await transaction.answer(answer, Source.INJECTED, note=note, signs_in=True)
     return last_byte.sent(answer.status)
 
 
-async def ask_authority(visit: Visit, course: AskAuthority) -> Sent:
+async def ask_authority(transaction: Transaction, course: AskAuthority) -> Sent:
     """Pass a sign-in on to the real authority, and its answer back as it came.
 
     Nothing of it reaches the tape, and the endpoints that the answer names stay the authority's:
@@ -52,7 +56,7 @@ async def ask_authority(visit: Visit, course: AskAuthority) -> Sent:
     Raises:
         RequestError: This session forwards nothing.
     """
-    client, incoming = visit.gate.client, visit.incoming
+    client, incoming = transaction.services.client, transaction.incoming
     if client is None:
         raise RequestError("this session forwards nothing", status=403, code="GraphtapeOffline")
     body = incoming.wire_body if incoming.rest is None else _joined(incoming)
@@ -65,15 +69,17 @@ async def ask_authority(visit: Visit, course: AskAuthority) -> Sent:
                 body=found.chunks,
                 length=found.length,
             )
-            async with visit.responding(outgoing, PLAIN) as last_byte:
+            async with transaction.responding(outgoing, PLAIN) as last_byte:
                 whole = await last_byte()
     except UpstreamError as exc:
         # No traceback: one line says what to do.
-        log.error("%s", visit.session.clean.text(str(exc)))  # noqa: TRY400
-        return await _failed(visit, exc)
+        log.error("%s", transaction.session.clean.text(str(exc)))  # noqa: TRY400
+        return await _failed(transaction, exc)
     head = Response(status=outgoing.status, reason=outgoing.reason, headers=outgoing.headers)
-    visit.witnessed(head if whole else None)
-    visit.journal(outgoing.status, Source.PASSED, note="sign-in: at its authority, not recorded")
+    transaction.observe_answer(head if whole else None)
+    transaction.journal(
+        outgoing.status, Source.PASSED, note="sign-in: at its authority, not recorded"
+    )
     return last_byte.sent(outgoing.status)
 
 
@@ -85,10 +91,10 @@ async def _joined(incoming: Incoming) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def _failed(visit: Visit, exc: UpstreamError) -> Sent:
-    if not visit.http.writer.output_size:
-        return await visit.error(exc.code, str(exc), status=exc.status)
+async def _failed(transaction: Transaction, exc: UpstreamError) -> Sent:
+    if not transaction.http.writer.output_size:
+        return await transaction.error(exc.code, str(exc), status=exc.status)
     # The head is out: only a broken connection can still say that the body isn't whole.
-    visit.witnessed(None)
-    visit.journal(0, Source.REFUSED, note=str(exc))
-    return break_off(visit.http)
+    transaction.observe_answer(None)
+    transaction.journal(0, Source.REFUSED, note=str(exc))
+    return break_off(transaction.http)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.errors import RequestError, UpstreamError
     from graphtape.server.session.live_session import LiveSession
-    from graphtape.server.visit import Gate
+    from graphtape.server.transaction import Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Call:
     """
 
     http: BaseRequest
-    gate: Gate
+    services: Services
     session: LiveSession
     began: float
 
@@ -49,7 +49,7 @@ class Call:
             milliseconds=(time.perf_counter() - self.began) * 1000,
             note=session.clean.text(note),
         )
-        self.gate.note(session, entry)
+        self.services.note(session, entry)
 
     async def refuse(self, exc: RequestError | UpstreamError) -> Sent:
         """Answer with an error of ours, and end the connection."""
@@ -67,11 +67,11 @@ class Call:
         http.protocol.force_close()
         return last_byte.sent(exc.status)
 
-    def surrender(self) -> tuple[asyncio.Transport, bytes, bool]:
-        """Give the transport, as `Connection.surrender` gives it; nothing is read."""
+    def detach(self) -> tuple[asyncio.Transport, bytes, bool]:
+        """Give the transport, as `Connection.detach` gives it; nothing is read."""
         connection = self.http.protocol
         assert isinstance(connection, Connection)  # noqa: S101 - the data port makes no other
-        transport, tail, ended = connection.surrender()
+        transport, tail, ended = connection.detach()
         if not ended:
             transport.pause_reading()
         return transport, tail, ended

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from graphtape.server.http.connection import Handler
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.tls import Authority
+    from graphtape.server.transaction import Services
     from graphtape.server.upstream.reach import Reach
-    from graphtape.server.visit import Gate
     from graphtape.settings import Settings
 
 log = logging.getLogger("graphtape")
@@ -164,20 +164,22 @@ class Gateway:
             self._calls.discard(task)
 
     async def _connect(self, call: Call) -> Sent:
-        http, gate = call.http, call.gate
+        http, services = call.http, call.services
         try:
-            gate.check_open()
+            services.check_open()
             session = session_named(http.headers.get("Proxy-Authorization"))
-            call = replace(call, session=_known(gate, session))
+            call = replace(call, session=_known(services, session))
             forwards = call.session.play.forwards
             where = destination(
                 http.raw_path,
                 offline=not forwards,
-                signs_in=not forwards or gate.upstream.name == "sandbox" or gate.record_signin,
+                signs_in=not forwards
+                or services.upstream.name == "sandbox"
+                or services.record_signin,
             )
             match where:
                 case Here(host=host):
-                    refused = wrong_cloud(host, gate.upstream) if forwards else ""
+                    refused = wrong_cloud(host, services.upstream) if forwards else ""
                     await self._end_here(
                         call, Standing(host=host, session=session, refused=refused)
                     )
@@ -193,7 +195,7 @@ class Gateway:
 
     async def _end_here(self, call: Call, standing: Standing) -> None:
         context = await asyncio.to_thread(self.authority.context_for, standing.host)
-        transport, tail, ended = call.surrender()
+        transport, tail, ended = call.detach()
         if ended:
             transport.abort()
             return
@@ -217,7 +219,7 @@ class Gateway:
                 "%s isn't Graph: what is said to it is passed on as it comes, and not recorded", to
             )
         try:
-            transport, tail, ended = call.surrender()
+            transport, tail, ended = call.detach()
         except ConnectionError:
             far.writer.transport.abort()
             raise
@@ -249,11 +251,13 @@ class Gateway:
         return True
 
 
-async def connect(http: BaseRequest, gate: Gate) -> Sent:
+async def connect(http: BaseRequest, services: Services) -> Sent:
     """Answer CONNECT; with a tunnel that ends elsewhere, return when it has ended."""
-    call = Call(http=http, gate=gate, session=gate.sessions.default, began=time.perf_counter())
-    if gate.forward is not None:
-        return await gate.forward.connect(call)
+    call = Call(
+        http=http, services=services, session=services.sessions.default, began=time.perf_counter()
+    )
+    if services.forward is not None:
+        return await services.forward.connect(call)
     error = RequestError(
         f"CONNECT {shown(http.raw_path)}: this proxy is no forward proxy; start it with --forward "
         "to set it as HTTPS_PROXY, or make its own address the client's base URL",
@@ -263,9 +267,9 @@ async def connect(http: BaseRequest, gate: Gate) -> Sent:
     return await call.refuse(error)
 
 
-def _known(gate: Gate, session: str | None) -> LiveSession:
+def _known(services: Services, session: str | None) -> LiveSession:
     try:
-        return gate.sessions.identify(session)
+        return services.sessions.identify(session)
     except RequestError as exc:
         raise RequestError(
             f"the proxy's URL names session {session!r}, and none of that id is open; open it with "

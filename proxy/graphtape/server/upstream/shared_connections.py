@@ -7,6 +7,7 @@ normal way is taken.
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -44,19 +45,32 @@ READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _ATTEMPTS = 2
 """As aiohttp's: a pooled connection may have been closed meanwhile, and a read can be repeated."""
 
+_NOT_KEPT = "HEAD"
+"""How an answer is parsed depends on whether it is one to this."""
+
 _IDLE = 15.0
 """Seconds that a connection is kept for, as aiohttp's pool does."""
 
 _FRESH = 1.0
 """Seconds since its last answer during which a connection takes a request with effects.
 
-It is never sent twice, so it must not meet a connection that upstream is about to close. No server
-in use closes one so soon.
+It is never sent twice, so it must not meet a connection that upstream is about to close. It takes
+one once upstream has been seen to keep others open, and never where it closes them early.
 """
+
+_KEPT = 0.1
+"""Seconds after which a connection that is still open shows that upstream keeps them."""
+
+_EARLY = 4.0
+"""Seconds before which no server in use closes a connection that is idle; many do after 5."""
 
 _SWITCHING = 101
 _FINAL = 200
 _READ_SIZE = 64 * 1024
+
+
+# epoll's would be a file of its own to open and close.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class _Asker(ClientRequest):
@@ -168,6 +182,7 @@ class Connections:
         self._idle: deque[tuple[Connection, float]] = deque()  # the one used last stands last
         self._cleaning: asyncio.TimerHandle | None = None
         self._closed = False
+        self._keeps = self._closes_early = False
 
     async def ask(self, method: str, data: bytes) -> Reply:
         """Send a request and wait for the head of its answer.
@@ -181,10 +196,10 @@ class Connections:
             SentOnceError: The connection was lost, and upstream may have seen the request.
         """
         if method not in READS:
-            return await self._attempt(method, data, youngest=self._loop.time() - _FRESH)
+            return await self._attempt(method, data, self._one_for_write())
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._attempt(method, data)
+                return await self._attempt(method, data, self._idle_one(method))
             except aiohttp.ClientConnectorError:
                 raise
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
@@ -192,10 +207,7 @@ class Connections:
                     raise
         raise AssertionError  # the last attempt returns or raises
 
-    async def _attempt(self, method: str, data: bytes, *, youngest: float = 0.0) -> Reply:
-        # How an answer is parsed depends on whether it is one to HEAD.
-        pooled = method != "HEAD"
-        connection = self._idle_one(youngest) if pooled else None
+    async def _attempt(self, method: str, data: bytes, connection: Connection | None) -> Reply:
         fresh = connection is None
         if connection is None:
             connection = await self._connect()
@@ -218,7 +230,8 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        return Reply(message, content, connection, self._keep if pooled else Connection.release)
+        give_back = Connection.release if method == _NOT_KEPT else self._keep
+        return Reply(message, content, connection, give_back)
 
     def _expect_answers(self, protocol: ResponseHandler, method: str) -> None:
         protocol.set_response_params(
@@ -232,18 +245,45 @@ class Connections:
             max_field_size=self._max_line,
         )
 
-    def _idle_one(self, youngest: float) -> Connection | None:
-        """Return a connection that has answered, and can answer again; its parser goes on.
-
-        Args:
-            youngest: When it must have answered last, or later: by the loop's clock.
-        """
-        while self._idle and self._idle[-1][1] >= youngest:
+    def _idle_one(self, method: str) -> Connection | None:
+        """Return a connection that has answered, and can answer again; its parser goes on."""
+        while self._idle and method != _NOT_KEPT:
             connection, _ = self._idle.pop()
             if _is_fit(connection):
                 return connection
             connection.close()
         return None
+
+    def _one_for_write(self) -> Connection | None:
+        """Return a connection that has just answered, if upstream is known to keep them open."""
+        now = self._loop.time()
+        if self._idle and not self._keeps:  # the oldest one shows it
+            connection, since = self._idle[0]
+            self._keeps = now - since >= _KEPT and self._is_open(connection, now - since)
+        if not self._idle or not self._keeps or self._closes_early:
+            return None
+        connection, since = self._idle[-1]
+        if now - since > _FRESH or not self._is_open(connection, now - since):
+            return None
+        self._idle.pop()
+        return connection
+
+    def _is_open(self, connection: Connection, age: float) -> bool:
+        """Tell whether nothing has arrived on a connection: it would be the end.
+
+        Args:
+            connection: That is idle.
+            age: Seconds since its last answer.
+        """
+        transport = connection.transport
+        socket = None if transport is None else transport.get_extra_info("socket")
+        is_open = False
+        if socket is not None and _is_fit(connection):
+            with _Selector() as selector:
+                selector.register(socket.fileno(), selectors.EVENT_READ)
+                is_open = not selector.select(0)
+        self._closes_early = self._closes_early or (age < _EARLY and not is_open)
+        return is_open
 
     def _keep(self, connection: Connection) -> None:
         """Keep a connection for the next request, for as long as aiohttp's own pool would."""

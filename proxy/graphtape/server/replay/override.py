@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graphtape.core.errors import RequestError, UsageError
 from graphtape.core.scenario.play import Play
 from graphtape.core.scenario.status import StatusRule
-from graphtape.core.tape.outcome import Cue
+from graphtape.core.tape.outcome import Override
 
 if TYPE_CHECKING:
     from graphtape.core.scenario.rule import Scenario
@@ -19,7 +19,7 @@ SCENARIO = "graphtape-scenario"
 _STATUS = "status="
 
 
-def cue_of(options: dict[str, str]) -> Cue | None:
+def override_of(options: dict[str, str]) -> Override | None:
     """Read the headers; None where they ask for nothing.
 
     Raises:
@@ -34,7 +34,7 @@ def cue_of(options: dict[str, str]) -> Cue | None:
         named = [_preset(w) for w in wanted if not w.startswith(_STATUS)]
     except UsageError as exc:
         raise RequestError(f"Graphtape-Scenario: {exc}", code="GraphtapeScenario") from exc
-    return Cue(script=Play.over(named), rules=tuple(rules))
+    return Override(script=Play.over(named), rules=tuple(rules))
 
 
 @lru_cache(maxsize=128)

@@ -12,7 +12,7 @@ from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.refresh import Timing
 from graphtape.server.control import Events
-from graphtape.server.http.delivery import PLAIN, Delivery, Haste
+from graphtape.server.http.delivery import PLAIN, Delivery, WaitClock
 from graphtape.server.http.errors import own_error
 from graphtape.server.http.request import arrive
 from graphtape.server.replay.reply import addressed, outgoing_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.cloud import Upstream
     from graphtape.core.message import Request, Response
-    from graphtape.core.tape.outcome import Cue, Forward
+    from graphtape.core.tape.outcome import Forward, Override
     from graphtape.server.http.request import Incoming
     from graphtape.server.http.response import LastByte, Outgoing, Sent
     from graphtape.server.replay.known import Decided
@@ -47,7 +47,7 @@ class Tunnels(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Gate:
+class Services:
     """What the pipeline needs besides a request.
 
     Attributes:
@@ -63,8 +63,8 @@ class Gate:
         token: Gives the token that is added to what is forwarded; None adds none.
         forward: Answers CONNECT; None where the proxy is no forward proxy.
         timing: What becomes of the times of recorded and injected answers.
-        haste: Whether injected waits are real.
-        visits: The requests in flight.
+        wait_clock: Whether injected waits are real.
+        transactions: The requests in flight.
         tells_misses: Whether misses are warned of in the log as they happen.
         closing: Set once no more are let in.
     """
@@ -74,15 +74,15 @@ class Gate:
     client: UpstreamClient | None
     max_body: int
     on_entry: Callable[[Entry], None] | None
-    forwarding: Callable[[Visit, Forward, Cue | None], Awaitable[Sent]] | None = None
+    forwarding: Callable[[Transaction, Forward, Override | None], Awaitable[Sent]] | None = None
     events: Events = field(default_factory=Events)
     record_signin: bool = False
     signin: SignIn = field(default_factory=SignIn)
     token: TokenCommand | None = None
     forward: Tunnels | None = None
     timing: Timing = field(default_factory=Timing)
-    haste: Haste = field(default_factory=Haste)
-    visits: set[Visit] = field(default_factory=set)
+    wait_clock: WaitClock = field(default_factory=WaitClock)
+    transactions: set[Transaction] = field(default_factory=set)
     tells_misses: bool = True
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -121,19 +121,19 @@ class Gate:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Visit:
+class Transaction:
     """A request that has arrived at a session.
 
     Attributes:
         incoming: As it arrived.
         began: `time.perf_counter()` at its arrival.
-        decided: What was decided as its bytes arrived; the witness has seen it then.
+        decided: What was decided as its bytes arrived; the observer has seen it then.
         number: In the session's journal.
         task: That serves it.
     """
 
     http: BaseRequest
-    gate: Gate
+    services: Services
     session: LiveSession
     began: float
     incoming: Incoming
@@ -153,11 +153,11 @@ class Visit:
         self.task = task
 
     def __enter__(self) -> Self:
-        self.gate.visits.add(self)
+        self.services.transactions.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.gate.visits.discard(self)
+        self.services.transactions.discard(self)
 
     @property
     def request(self) -> Request:
@@ -183,43 +183,43 @@ class Visit:
         local = addressed(response, self.request, base)
         async with self.responding(outgoing_of(local, source, index), delivery) as last_byte:
             await last_byte()
-        self.witnessed(None if last_byte.gone else local)
+        self.observe_answer(None if last_byte.gone else local)
         notes = "; ".join(filter(None, (note, delivery.why)))
         self.journal(local.status, source, index=index, note=notes, effects=delivery.why)
         return last_byte
 
-    def witnessed_asking(self) -> None:
-        """Let the witness see the request, as the client sent it."""
+    def observe_request(self) -> None:
+        """Let the observer see the request, as the client sent it."""
         if self.incoming.rest is None:  # two uploads not read yet would look the same
             self._seen = self.request
             session = self.session
-            if self.request.method == "GET" and not session.witness.expects:
-                kinds = session.witness.of_each(self.request)
+            if self.request.method == "GET" and not session.observer.expects:
+                kinds = session.observer.of_each(self.request)
                 # What will only be counted needs no text.
                 if kinds is not None and session.verdicts.again(kinds):
                     return
             session.verdicts.add(
-                session.witness.asked(self.number, self.request, now=witness_clock())
+                session.observer.asked(self.number, self.request, now=observer_clock())
             )
 
-    def witnessed(self, answer: Response | None) -> None:
-        """Let the witness see the answer that went out; None where none did as a whole."""
+    def observe_answer(self, answer: Response | None) -> None:
+        """Let the observer see the answer that went out; None where none did as a whole."""
         seen, session = self._seen, self.session
         if seen is None:
             return
         if answer is None:
-            session.verdicts.add(session.witness.broke(self.number, seen))
+            session.verdicts.add(session.observer.broke(self.number, seen))
         else:
             session.verdicts.add(
-                session.witness.answered(self.number, seen, answer, now=witness_clock())
+                session.observer.answered(self.number, seen, answer, now=observer_clock())
             )
 
     @asynccontextmanager
     async def responding(self, outgoing: Outgoing, delivery: Delivery) -> AsyncIterator[LastByte]:
         """Write an answer but for its last byte, as `answer.respond` does, and as delivered."""
-        gate = self.gate
-        await gate.haste.pause(self.http, delivery.wait, gate.closing)
-        respond = delivery.responder(gate.haste, gate.closing)
+        services = self.services
+        await services.wait_clock.pause(self.http, delivery.wait, services.closing)
+        respond = delivery.responder(services.wait_clock, services.closing)
         async with respond(self.http, outgoing) as last_byte:
             yield last_byte
 
@@ -251,12 +251,12 @@ class Visit:
             note=self.session.clean.text(note) if note else "",
             effects=self.session.clean.text(effects) if effects else "",
         )
-        self.gate.note(self.session, entry)
+        self.services.note(self.session, entry)
 
 
 _STARTED = time.time() - time.perf_counter()
 
 
-def witness_clock() -> float:
+def observer_clock() -> float:
     """Return Unix seconds of a clock that doesn't jump."""
     return _STARTED + time.perf_counter()

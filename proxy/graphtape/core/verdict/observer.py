@@ -33,7 +33,7 @@ _LONGEST_REMEMBERED = 8192
 _DISCONNECT = ("devicemanagement", "chromeosonboardingsettings", "disconnect")
 
 
-class Witness:
+class Observer:
     """Watches the requests of one session; its memory is bounded.
 
     It takes requests as the client sent them. What it says is made of numbers, digests and clean

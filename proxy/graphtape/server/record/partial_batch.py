@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Staging:
+class PartialBatch:
     """What scenarios make of a batch that is forwarded.
 
     Attributes:
