@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import kinds, memory, record, redact, replay, rival, start, tape
+from benchmarks import console, kinds, memory, record, redact, replay, rival, start, tape
 from benchmarks.load import WRK_MISSING, has_wrk
 from benchmarks.options import Options
 from benchmarks.process import Failed
@@ -21,6 +21,7 @@ _PARTS = {
     "start": start.run,
     "memory": memory.run,
     "redact": redact.run,
+    "console": console.run,
 }
 _NEED_NO_LOAD = frozenset({"start", "redact"})
 
@@ -69,7 +70,7 @@ def main(  # noqa: PLR0913 - an option each
     full: bool,
     install: bool,
 ) -> None:
-    """Measure replay, kinds, record, start, memory and redact; all of them unless said."""
+    """Measure replay, kinds, record, start, memory, redact and console; all of them unless said."""
     options = Options(
         seconds=seconds,
         rounds=rounds,

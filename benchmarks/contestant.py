@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FREE = ("--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--quiet")
 SESSIONS = 100
 LISTENED = "graphtape, 3 listeners"
+WATCHED = "graphtape, a connected console"
 _NOT_YET = frozenset({404, 405})
 
 
@@ -80,6 +81,12 @@ def replaying(options: Options) -> list[Contestant]:
             fields=replayed,
         ),
         Contestant(
+            name=WATCHED,
+            interactions=size,
+            serve=partial(_watched, size),
+            fields=replayed,
+        ),
+        Contestant(
             name="graphtape, --tls",
             interactions=size,
             serve=partial(_over_tls, size),
@@ -130,6 +137,19 @@ def _listened(interactions: int) -> Iterator[Served]:
                 raise NotThere(f"GET /events answers {answer.status}: no events every 250 ms yet")
             threading.Thread(target=_drain, args=(answer,), daemon=True).start()
         yield served
+
+
+@contextmanager
+def _watched(interactions: int) -> Iterator[Served]:
+    """Let a real browser show the console."""
+    from benchmarks.console import page  # noqa: PLC0415 - loads a driver
+
+    with replay(interactions) as served:
+        assert served.control is not None  # noqa: S101 - Graphtape's
+        with page() as opened:
+            opened.goto(f"{served.control}/console")
+            opened.wait_for_selector("text=replay · offline")
+            yield served
 
 
 def _drain(answer: HTTPResponse) -> None:

@@ -31,7 +31,7 @@ def _chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop runs until it ends: no asyncio test may come between
 def browser() -> Iterator[Browser]:
     path = _chromium()
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - loads a driver

@@ -57,6 +57,17 @@ def test_everything_has_its_name(tape: Path, page: Page) -> None:
         expect(row.get_by_role("gridcell")).to_have_count(6)
 
 
+def test_a_page_shows_what_was_before_it_though_nothing_happens(tape: Path, page: Page) -> None:
+    with replaying(tape) as proxy:
+        ask(proxy)
+        for name in ("tape/0", "scenarios", "sessions"):
+            page.goto("about:blank")
+            page.goto(f"{proxy.control}/console#/s/default/{name}")
+            expect(page.get_by_text("replay · offline")).to_be_visible()
+            scenario = page.get_by_role("combobox", name="Scenario")
+            expect(scenario.get_by_role("option", name="throttled", exact=True)).to_have_count(1)
+
+
 def test_three_clicks_lead_to_the_parameter_that_differs(tape: Path, page: Page) -> None:
     with replaying(tape) as proxy:
         assert ask(proxy, MISSED).status_code == 599
@@ -117,6 +128,7 @@ def test_the_list_is_walked_with_the_keyboard(tape: Path, page: Page) -> None:
         page.goto(f"{proxy.control}/console")
         grid = page.get_by_role("grid", name="Requests")
         expect(grid).to_have_attribute("aria-rowcount", "51")
+        expect(page.locator("#row-50")).to_be_visible()
         for key, number in (("End", 50), ("k", 49), ("Home", 1), ("j", 2), ("ArrowDown", 3)):
             page.keyboard.press(key)
             expect(grid).to_have_attribute("aria-activedescendant", f"row-{number}")

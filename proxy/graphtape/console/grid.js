@@ -55,7 +55,7 @@ export function Grid({session, arg, filter, follow, setFollow}) {
     if (!arg) return;
     setFollow(false);
     reveal(current());
-  }, [arg]);
+  }, [arg, size.height, known.done > 0]);
 
   function current() {
     const number = Number(arg);

@@ -18,12 +18,11 @@ export const state = {
   connected: false,
   problem: '',
   said: '',
-  /** Counts what has happened to tapes: views that show one ask again. */
   turn: 0,
+  busy: false,
 };
 /** @type {Set<() => void>} */
 const watching = new Set();
-
 /** @param {() => void} draw */
 export const watch = (draw) => (watching.add(draw), () => watching.delete(draw));
 
@@ -44,8 +43,7 @@ export function journal(id) {
   return found;
 }
 
-let missed = 0;
-let told = 0;
+let [missed, told] = [0, 0];
 
 /** @param {string} id @param {Record<string, number>} counts */
 function counted(id, counts) {
@@ -61,9 +59,10 @@ export async function refresh() {
   try {
     state.sessions = (await get('/sessions')).sessions;
     for (const each of state.sessions) counted(each.id, each.answers);
-    if (!state.scenarios.length) state.scenarios = (await get('/scenarios')).scenarios;
     state.problem = '';
     announce();
+    changed();
+    if (!state.scenarios.length) state.scenarios = (await get('/scenarios')).scenarios;
   } catch (error) {
     state.problem = /** @type {Error} */ (error).message;
   }
@@ -81,8 +80,9 @@ export async function need(id, from, to) {
   const known = journal(id);
   let first = Math.max(from, known.gone);
   while (first < to && known.rows[first]) first += 1;
-  if (first >= Math.min(to, known.done) || asked.has(id)) return;
+  if (first >= Math.min(to, known.done) || asked.has(id) || state.busy) return;
   asked.add(id);
+  let wait = 100;
   try {
     const page = await get(`${path(id)}/journal?after=${first}&limit=${Math.max(200, to - first)}`);
     const start = page.next - page.entries.length;
@@ -93,12 +93,13 @@ export async function need(id, from, to) {
     changed();
   } catch (error) {
     state.problem = /** @type {Error} */ (error).message;
+    wait = 2000;
   } finally {
-    setTimeout(() => asked.delete(id), 100);
+    setTimeout(() => (asked.delete(id), changed()), wait);
   }
 }
 
-/** Say how many misses are new, once in five seconds at most. */
+/** Say how many misses are new: once in five seconds. */
 function announce() {
   if (!missed) return;
   const wait = told + 5000 - Date.now();
@@ -106,6 +107,15 @@ function announce() {
   told = Date.now();
   state.said = `${missed} new ${missed === 1 ? 'miss' : 'misses'}`;
   missed = 0;
+  changed();
+}
+
+let calm = /** @type {ReturnType<typeof setTimeout>|undefined} */ (undefined);
+let turned = 0;
+function settled(busy = false) {
+  turned = Date.now();
+  state.busy = busy;
+  state.turn += 1;
   changed();
 }
 
@@ -121,7 +131,10 @@ function happened(tick) {
     journal(id).rows[at] = {number, method, url, status, source, interaction, milliseconds, note};
   }
   Object.assign(state.positions, tick.positions);
-  state.turn += 1;
+  state.busy = tick.dropped > 0;
+  clearTimeout(calm);
+  calm = setTimeout(settled, 600);
+  if (Date.now() - turned > 2000) settled(state.busy);
   if (tick.sessions.length) refresh();
   announce();
   changed();

@@ -7,7 +7,7 @@ import {journal, state} from '/console/store.js';
 import {address, cut, go, shown} from '/console/route.js';
 import {useAnswer} from '/console/use.js';
 
-const MOST = 120;
+const MOST = 80;
 
 /** @param {{session: string, chosen: string}} props */
 export function Strip({session, chosen}) {

@@ -31,6 +31,7 @@ export function useStore() {
   const [, again] = useState(0);
   useEffect(() => {
     const stop = watch(() => again((turn) => turn + 1));
+    again((turn) => turn + 1); // it may have changed since this was drawn
     return () => void stop();
   }, []);
   return state;

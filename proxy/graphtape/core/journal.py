@@ -103,6 +103,29 @@ class Journal:
         return [each if isinstance(each, Entry) else self.entry(*each) for each in self._kept]
 
     @property
+    def gone(self) -> int:
+        """How many entries are kept no longer."""
+        return self.done - len(self._kept)
+
+    def between(self, first: int, end: int) -> list[Entry]:
+        """Return entries by their place in the order they were answered, as far as they are kept.
+
+        Args:
+            first: Place of the first one, from 0.
+            end: The place after the last one.
+        """
+        gone = self.gone
+        found = islice(self._kept, max(0, first - gone), max(0, end - gone))
+        return [each if isinstance(each, Entry) else self.entry(*each) for each in found]
+
+    def numbered(self, number: int) -> Entry | None:
+        """Return the entry of a request; None where it is kept no longer, or there is none."""
+        for each in self._kept:
+            if (each.number if isinstance(each, Entry) else each[2]) == number:
+                return each if isinstance(each, Entry) else self.entry(*each)
+        return next((each for each in self.misses if each.number == number), None)
+
+    @property
     def counts(self) -> Counter[Source]:
         """How many entries there have been, by source."""
         return Counter({source: count[0] for source, count in self._counts.items()})

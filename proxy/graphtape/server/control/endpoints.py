@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
@@ -121,15 +120,13 @@ async def rewind(call: Plain) -> None:
 async def journal(call: Call[JournalQuery, Nothing]) -> JournalPage:
     """Give a session's journal, page by page."""
     book = call.session.play.journal
-    kept = book.entries
-    lost = sum(book.counts.values()) - len(kept)
-    after, limit = call.query.after, call.query.limit
-    first = max(after, lost)
-    entries = list(islice(kept, first - lost, first - lost + limit))
+    after = call.query.after
+    first = max(after, book.gone)
+    entries = book.between(first, first + call.query.limit)
     return JournalPage(
         entries=[each for each in entries if call.query.source in {"", each.source.value}],
         next=first + len(entries) if entries else after,
-        gone=max(0, lost - after),
+        gone=max(0, book.gone - after),
     )
 
 

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from graphtape.server.control.route import Call
 
 
+_DIGITS = 16
+
+
 async def entry(call: Call[Nothing, Nothing]) -> EntryFacts:
     """Give one entry of a session's journal, and why it was answered so."""
     live, named = call.session, call.request.match_info["number"]
     journal = live.play.journal
-    found = next((each for each in journal.entries if str(each.number) == named), None)
-    if found is None:
-        found = next((each for each in journal.misses if str(each.number) == named), None)
+    is_number = named.isascii() and named.isdigit() and len(named) < _DIGITS
+    found = journal.numbered(int(named)) if is_number else None
     if found is None:
         raise RequestError(
             f"the journal of session {live.play.id!r} has no entry {named[:20]!r}, or keeps it no "

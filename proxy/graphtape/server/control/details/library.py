@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
@@ -30,17 +31,22 @@ _MOST_FILES = 2000
 
 
 async def list_scenarios(call: Plain) -> ScenarioList:
-    """List the presets, and the scenario files below `scenarios` of the folder."""
+    """List the presets, and the files of the folder `scenarios` in the proxy's."""
     return await asyncio.to_thread(_scenarios, call.desk.library.folder)
 
 
-def _scenarios(folder: Path | None) -> ScenarioList:
-    rows = [
+@cache
+def _presets() -> tuple[ScenarioRow, ...]:
+    return tuple(
         ScenarioRow(name=name, preset=True, description=scenarios.preset(name).description)
         for name in scenarios.presets()
-    ]
+    )
+
+
+def _scenarios(folder: Path | None) -> ScenarioList:
+    rows = [*_presets()]
     if folder is not None:
-        for path in islice(sorted(folder.glob("**/scenarios/*.y*ml")), _MOST_FILES):
+        for path in islice(sorted(folder.glob("scenarios/*.y*ml")), _MOST_FILES):
             name = path.relative_to(folder).as_posix()
             try:
                 found = scenarios.read(scenarios.file_text(str(path)), source=name)
