@@ -496,3 +496,14 @@ def test_a_secret_in_the_reason_phrase_is_not_on_the_tape(tmp_path: Path) -> Non
         assert requests.get(f"{proxy.url}/v1.0/me", headers=AUTH, timeout=30).reason.endswith("is")
     assert "Fake-Canary-9" not in tape.read_text()
     assert open_cassette(tape).interactions[0].response.reason == "password=REDACTED it is"
+
+
+def test_fields_that_stay_are_counted_once_where_a_secret_of_the_request_is_masked(
+    tmp_path: Path,
+) -> None:
+    body = b'{"displayName": "x", "password": "Hunter-2-fake"}'
+    asked = asking(ME, TOKEN, JSON, method="POST", body=body)
+    answer = answered(b'{"displayName": "y"}', JSON)
+    at_once, by_task = both(tmp_path, [asked], lambda _: answer)
+    assert at_once.redacted["personal"] == by_task.redacted["personal"] == 2
+    assert at_once.redacted["secrets"] == by_task.redacted["secrets"] > 0

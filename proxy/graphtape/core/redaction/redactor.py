@@ -109,9 +109,9 @@ class Redactor:
             headers=self._headers(sweep, request.headers),
             body=body,
         )
+        self.count(sweep.changes, request.body)
         if not sweep.changes:
             return RedactedRequest(request=redacted, sent=_NOTHING)
-        self.count(sweep.changes)
         sent: dict[str, str] = {}
         for change in sweep.changes:
             if change.rule in IDENTITY_RULES:
@@ -145,7 +145,7 @@ class Redactor:
             headers=self._headers(sweep, response.headers),
             body=self._body(sweep, response.body, _type(response.headers)),
         )
-        self.count(sweep.changes)
+        self.count(sweep.changes, response.body)
         self.unopened = sweep.unopened
         return redacted
 
@@ -296,8 +296,6 @@ class Redactor:
     def _body(self, sweep: Sweep, body: bytes, content_type: str) -> bytes:
         if not body:
             return body
-        if not self.policy.personal:
-            self._counts["personal"] += len(_KEPT.findall(body))
         if sweep.action in SECRET_ANSWERS:
             return bodies.body(sweep, body, content_type)
         clean = self._in_pieces(sweep, body) if len(body) >= LONG else None
@@ -327,11 +325,13 @@ class Redactor:
             done = end
         return taken.joined(around, b"".join(items))
 
-    def count(self, changes: Sequence[Change]) -> None:
-        """Count what was changed."""
+    def count(self, changes: Sequence[Change], *bodies: bytes) -> None:
+        """Count what was changed, and the personal fields that stay in those bodies."""
         for change in changes:
             kind = "identities" if change.rule in IDENTITY_RULES else "secrets"
             self._counts[kind] += 1
+        if not self.policy.personal:
+            self._counts["personal"] += sum(len(_KEPT.findall(body)) for body in bodies)
 
 
 def _watched(sweep: Sweep, redact: Callable[[], str]) -> tuple[str, tuple[Change, ...]]:

@@ -118,7 +118,7 @@ def keep_whole(place: int, asked: TapedRequest, answer: WholeAnswer, recorder: R
         return recorder.lose(method, url, f"it couldn't be redacted ({type(exc).__name__})")
     if unopened:
         return recorder.lose(method, url, unopened)
-    redactor.count((*asked.changes, *changes, *more))
+    redactor.count((*asked.changes, *changes, *more), request.body, answer.body)
     texts = [*spelled(answer.reason), *fields]
     payload = pack_spelled(asked.texts, asked.body, answer.status, texts, body)
     return recorder.keep_packed(place, payload, method, url)
