@@ -83,7 +83,7 @@ class Redactor:
         # A header of the user's own, or a pattern, may stand for any value.
         self._unmarked = not policy.headers and not policy.patterns
         self._fields: dict[tuple[str, str, bool], tuple[str, tuple[Change, ...]]] = {}
-        self._naming: dict[Headers, bool] = {}
+        self._naming: dict[int, tuple[Headers, bool]] = {}
         self._urls: dict[str, tuple[str, tuple[Change, ...]]] = {}
         self._harmless: dict[bool, set[str]] = {True: set(), False: set()}
         self._counts = {"secrets": 0, "identities": 0, "personal": 0}
@@ -120,15 +120,16 @@ class Redactor:
 
     def names_somebody(self, fields: Headers) -> bool:
         """Tell whether the header fields of a request hold an identity."""
-        known = self._naming.get(fields)
-        if known is None:
-            sweep = self._sweep(answer=False)
-            self._headers(sweep, fields)
-            known = any(change.rule in IDENTITY_RULES for change in sweep.changes)
-            if len(self._naming) >= _REMEMBERED:
-                self._naming.clear()
-            self._naming[fields] = known
-        return known
+        known = self._naming.get(id(fields))  # many requests share them
+        if known is not None and known[0] is fields:
+            return known[1]
+        sweep = self._sweep(answer=False)
+        self._headers(sweep, fields)
+        named = any(change.rule in IDENTITY_RULES for change in sweep.changes)
+        if len(self._naming) >= _REMEMBERED:
+            self._naming.clear()
+        self._naming[id(fields)] = fields, named
+        return named
 
     def response(self, response: Response, *, url: str) -> Response:
         """Redact an answer.

@@ -46,11 +46,13 @@ class Interval:
 
     Attributes:
         position: Slot of that write; None before the first.
+        state: Another object whenever the answer of `seek` may be another one.
     """
 
-    __slots__ = ("_cursors", "_high", "_index", "_low", "position")
+    __slots__ = ("_cursors", "_high", "_index", "_low", "position", "state")
 
     position: int | None
+    state: object
     _low: int  # from here
     _high: int  # up to, not including, here
     # By the first slot of a list of answers and its length: the last slot played in here.
@@ -63,6 +65,7 @@ class Interval:
         self._high = index.writes[0] if index.writes else index.size
         self._cursors = {}
         self.position = None
+        self.state = object()
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -100,6 +103,7 @@ class Interval:
             last = self._cursors.get(name)
             if last is None or last < slot:
                 self._cursors[name] = slot
+                self.state = object()
 
     def move(self, write: int) -> None:
         """Begin anew at a write that played; a part of a batch counts as its batch."""
@@ -113,3 +117,4 @@ class Interval:
         # What was played in here already was taken from outside, and plays again now that it is
         # reached.
         self._cursors = {}
+        self.state = object()

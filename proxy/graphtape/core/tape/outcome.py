@@ -65,6 +65,11 @@ class Replay:
         return self.hit.how
 
     @property
+    def once(self) -> bool:
+        """Whether nobody else is given it."""
+        return self.hit.reserved
+
+    @property
     def note(self) -> str:
         """Say where it came from, unless it was in its turn and its own."""
         return "; ".join(filter(None, (out_of_turn(self.how), IN_ORDER if self.by_order else "")))
@@ -144,6 +149,11 @@ class Assemble:
     def misses(self) -> bool:
         """Whether nothing recorded answers one of the parts."""
         return any(isinstance(each, Refuse) for each in self.found.values())
+
+    @property
+    def once(self) -> bool:
+        """Whether it can't be given again as it is."""
+        return self.misses or any(each.once for each in self.replays)
 
     @property
     def index(self) -> int | None:

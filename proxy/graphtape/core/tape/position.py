@@ -132,6 +132,11 @@ class Player:
         last = index.interactions[high - 1] + 1 if high else 0
         return (index.interactions[low] if low < index.size else last), last
 
+    @property
+    def state(self) -> object:
+        """Another object whenever a read may be answered in another way."""
+        return self._interval.state
+
     def rewind(self) -> None:
         """Go back to the start. Answers that are still being sent no longer count."""
         self._passed = {}

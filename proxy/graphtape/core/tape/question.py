@@ -124,6 +124,7 @@ class Question:
         override: What the client asks for this request alone.
         override_fit: What the scenarios of the override make of it.
         batch: Its parts, where it is a `$batch`; why Graph would refuse it; None of any other.
+        settled: Of a `$batch`, what answered it, as long as its tapes are in these states.
     """
 
     request: Request
@@ -132,6 +133,7 @@ class Question:
     override: Override | None = None
     override_fit: Fit | None = None
     batch: Batch | RequestError | None = None
+    settled: tuple[tuple[object, ...], Replay | Assemble] | None = None
     _assembled: dict[tuple[object, ...], Assemble] | None = None
     _bent: dict[tuple[Replay | Assemble, Bend], Replay | Assemble] | None = None
 

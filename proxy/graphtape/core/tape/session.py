@@ -213,11 +213,19 @@ class Session:
     ) -> Replay | Assemble | Forward | Refuse:
         if directed is not None and isinstance(batch, Batch):
             return self._plan_directed(question, batch, directed)
+        states = tuple(playback.player.state for playback in self.playbacks)
+        if question.settled is not None and question.settled[0] == states:
+            return question.settled[1]
         found = self._find(question)
         # A batch whose answer isn't in its turn may have newer ones to its parts.
         if isinstance(found, Replay) and found.how is How.NEXT:
-            return found
-        return self._plan_batch(question, batch, found if isinstance(found, Replay) else None)
+            outcome: Replay | Assemble | Forward | Refuse = found
+        else:
+            whole = found if isinstance(found, Replay) else None
+            outcome = self._plan_batch(question, batch, whole)
+        if isinstance(outcome, (Replay, Assemble)) and not outcome.once:
+            question.settled = states, outcome
+        return outcome
 
     def _plan_directed(
         self, question: Question, batch: Batch, directed: Parts

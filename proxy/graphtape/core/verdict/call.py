@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import unquote
 
 from graphtape.core.errors import RequestError
-from graphtape.core.graph.actions import path_of, short
+from graphtape.core.graph.actions import is_sign_in, path_of, short
 from graphtape.core.graph.batch import is_batch, parts_of
+from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.graph.path_template import below_version
 from graphtape.core.matching.key import key_of
+from graphtape.core.verdict.released import released
 from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from graphtape.core.message import Request
 
 _LONGEST_NAME = 160
+_VERSIONS = frozenset({"v1.0", "beta", "v2"})
+_SCHEMES = frozenset({"bearer", "pop"})
+_JUDGED = "/devicemanagement/"
+"""In the path of every operation whose permissions are known."""
 
 
 class About:
@@ -79,6 +86,44 @@ class About:
     def version(self) -> str:
         """The first segment of its path."""
         return path_of(self.request.url).lstrip("/").partition("/")[0]
+
+    @cached_property
+    def lacks_token(self) -> bool:
+        """Whether it goes without a token where Graph asks for one.
+
+        It asks for none to describe itself (`$metadata`, the service document). What isn't below
+        a version is sign-in, and URLs off Graph are pre-authenticated.
+        """
+        if self.part is not None:
+            return False
+        value = self.request.headers.get("Authorization")
+        if value is not None:
+            scheme, _, token = value.strip().partition(" ")
+            if scheme.lower() in _SCHEMES and token.strip():
+                return False
+        url = self.request.url
+        version, _, below = path_of(url).lstrip("/").partition("/")
+        if version not in _VERSIONS or unquote(below).strip("/") in {"", "$metadata"}:
+            return False
+        return not is_sign_in(url) and off_graph_origin(url) is None
+
+    @cached_property
+    def lacking(self) -> str | None:
+        """Which permission its token lacks, as a verdict says it; None where none is known to."""
+        if _JUDGED not in self.request.url.lower():
+            return None
+        from graphtape.core.signin.permission import lacking  # noqa: PLC0415 - few calls need it
+
+        return lacking(self.request, carrier=self.carrier)
+
+    @cached_property
+    def in_v1(self) -> str | None:
+        """Method and path template of a call over beta that v1.0 is known to have, too."""
+        if self.version != "beta" or off_graph_origin(self.request.url) is not None:
+            return None
+        method = self.request.method.upper()
+        template = released(method, self.request.url)
+        return None if template is None else f"{method} {template}"
 
     @cached_property
     def identity(self) -> bytes:

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
-from graphtape.core.graph.actions import is_sign_in, path_of
 from graphtape.core.graph.batch import answers_of
-from graphtape.core.graph.cloud import off_graph_origin
 from graphtape.core.matching.key import DEFAULT, MatchOptions
 from graphtape.core.message import Request, Response, is_preflight
 from graphtape.core.verdict.call import About, Call
 from graphtape.core.verdict.page_links import PageLinks
-from graphtape.core.verdict.released import released
 from graphtape.core.verdict.repeats import Repeats
 from graphtape.core.verdict.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
-_VERSIONS = frozenset({"v1.0", "beta", "v2"})
-_SCHEMES = frozenset({"bearer", "pop"})
-_JUDGED = "/devicemanagement/"
-"""In the path of every operation whose permissions are known."""
 
 _REMEMBERED = 1024
 _LONGEST_REMEMBERED = 8192
@@ -59,7 +50,7 @@ class Observer:
         self._bearing = bearing
         self._repeats = Repeats(options)
         self._pages = PageLinks()
-        self._over_beta: set[tuple[str, str]] = set()
+        self._over_beta: set[str] = set()
         self._known: dict[int, tuple[About, ...]] = {}
 
     @property
@@ -101,20 +92,15 @@ class Observer:
             lower = call.request.url.lower()
             if "token" in lower or ("/beta/" in lower and self._is_new_over_beta(call)):
                 return None
-            if not self._bearing and _lacks_token(call):
+            if not self._bearing and call.lacks_token:
                 kinds.append(Kind.NO_TOKEN)
-            if _JUDGED in lower:
-                kinds += (Kind.LACKS_PERMISSION,) if _lacking(call) is not None else ()
-                kinds += (verdict.kind for verdict in _disconnect_with_body(Call(0, call)))
+            kinds += (Kind.LACKS_PERMISSION,) if call.lacking is not None else ()
+            kinds += (verdict.kind for verdict in _disconnect_with_body(Call(0, call)))
         return _same(tuple(kinds))
 
     def _is_new_over_beta(self, call: About) -> bool:
         """Tell whether `_beta` would have something to say."""
-        if call.version != "beta":
-            return False
-        method = call.request.method.upper()
-        template = released(method, call.request.url)
-        return template is not None and (method, template) not in self._over_beta
+        return call.in_v1 is not None and call.in_v1 not in self._over_beta
 
     def answered(
         self, number: int, request: Request, response: Response, *, now: float
@@ -168,7 +154,7 @@ class Observer:
     def _of_token(self, call: Call) -> Iterator[Verdict]:
         if not self._bearing:
             yield from _without_token(call)
-        text = _lacking(call.about)
+        text = call.about.lacking
         if text is not None:
             yield call.verdict(Kind.LACKS_PERMISSION, f"({call.what}) {text}")
 
@@ -180,14 +166,11 @@ class Observer:
 
     def _beta(self, call: Call) -> Iterator[Verdict]:
         """Name each operation once: a client calls it over and over."""
-        method, url = call.request.method.upper(), call.request.url
-        template = released(method, url) if call.about.version == "beta" else None
-        if template is None or (method, template) in self._over_beta:
+        operation = call.about.in_v1
+        if operation is None or operation in self._over_beta:
             return
-        if off_graph_origin(url) is not None:
-            return
-        self._over_beta.add((method, template))
-        text = f"called {method} {template} over /beta, which v1.0 has too"
+        self._over_beta.add(operation)
+        text = f"called {operation} over /beta, which v1.0 has too"
         yield call.verdict(Kind.V1_OVER_BETA, text)
 
 
@@ -218,32 +201,12 @@ def may_give_links(response: Response) -> bool:
 
 def _without_token(call: Call) -> Iterator[Verdict]:
     """Look for a token where Graph asks for one; a batch carries it for its parts."""
-    if _lacks_token(call.about):
+    if call.about.lacks_token:
         value = call.request.headers.get("Authorization")
         text = (
             "without Authorization" if value is None else "with an Authorization that is no token"
         )
         yield call.verdict(Kind.NO_TOKEN, f"({call.what}) was sent {text}")
-
-
-def _lacks_token(call: About) -> bool:
-    """Tell whether a call goes without a token where Graph asks for one.
-
-    It asks for none to describe itself (`$metadata`, the service document). What isn't below a
-    version is sign-in, and URLs off Graph are pre-authenticated.
-    """
-    if call.part is not None:
-        return False
-    value = call.request.headers.get("Authorization")
-    if value is not None:
-        scheme, _, token = value.strip().partition(" ")
-        if scheme.lower() in _SCHEMES and token.strip():
-            return False
-    url = call.request.url
-    version, _, below = path_of(url).lstrip("/").partition("/")
-    if version not in _VERSIONS or unquote(below).strip("/") in {"", "$metadata"}:
-        return False
-    return not is_sign_in(url) and off_graph_origin(url) is None
 
 
 def _disconnect_with_body(call: Call) -> Iterator[Verdict]:
@@ -252,12 +215,3 @@ def _disconnect_with_body(call: Call) -> Iterator[Verdict]:
         size = f"{len(request.body)} byte" + ("s" if len(request.body) > 1 else "")
         text = f"sent disconnect with a body of {size}; Graph documents none"
         yield call.verdict(Kind.DISCONNECT_WITH_BODY, text)
-
-
-def _lacking(call: About) -> str | None:
-    """Say which permission a call's token lacks; None where none is known to be."""
-    if _JUDGED not in call.request.url.lower():
-        return None
-    from graphtape.core.signin.permission import lacking  # noqa: PLC0415 - few calls need it
-
-    return lacking(call.request, carrier=call.carrier)

@@ -7,7 +7,8 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from graphtape.core.graph.actions import CALLER_ID
 from graphtape.core.graph.local_url import localise
@@ -17,6 +18,7 @@ from graphtape.core.scenario.graph_error import Stamp
 from graphtape.core.verdict.observer import leaves_open, may_give_links
 from graphtape.server.http.cors import readable
 from graphtape.server.http.response import Outgoing, bodyless, head_of
+from graphtape.server.replay.head_template import template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,7 +139,11 @@ class Reply:
             batch: Whether it answers a `$batch`.
         """
         response = made.response
-        if len(response.body) > LARGEST or not timing.lasts(response, batch=batch):
+        if len(response.body) > LARGEST:
+            return None
+        if not batch and (reply := cls._filled(made, request, base, timing)) is not None:
+            return reply
+        if not timing.lasts(response, batch=batch):
             return None
         caller = request.headers.get(CALLER_ID)
         current = timing.refreshed(response, batch=batch, now=_MOMENT, caller=caller)
@@ -174,6 +180,47 @@ class Reply:
             teaches=local if batch or may_give_links(local) else None,
         )
 
+    @classmethod
+    def _filled(cls, made: Rendered, request: Request, base: str, timing: Timing) -> Self | None:
+        """Make an answer ready by a template; None where more than its values matters."""
+        response, index = made.response, made.index
+        body, fields = response.body, response.headers.pairs
+        if made.stamped or index is None or not body or "Origin" in request.headers:
+            return None
+        bare = Response(status=response.status, body=body)
+        if leaves_open(bare, batch=False) or may_give_links(bare):
+            return None
+        if localise(bare, base) is not bare:
+            return None
+        empty = bodyless(request.method, response.status)
+        template = template_of(
+            tuple([name for name, _ in fields]),
+            response.status,
+            response.reason,
+            _SLOTS[: len(_OF_HEAD)],
+            _Heads(empty, CALLER_ID in request.headers, made.source, timing),
+        )
+        texts = None if template is None else template.fill(fields, index, len(body))
+        if template is None or texts is None:
+            return None
+        pieces = [text.encode("utf-8", "surrogateescape") for text in texts]
+        if not empty:
+            pieces[-1] += body
+        slots = tuple([(2 * place + 1, kind) for place, kind in enumerate(template.slots)])
+        return cls(
+            status=response.status,
+            linked=False,
+            pieces=tuple(chain(*zip(pieces, repeat(b""))))[:-1],
+            slots=_DATE_ALONE if slots == _DATE_ALONE else slots,
+            own=False,
+            length=0 if empty else len(body),
+            callers=0,
+            index=index,
+            judged=False,
+            seen=_bare(response.status),
+            teaches=None,
+        )
+
     @property
     def around_date(self) -> tuple[bytes, bytes] | None:
         """The bytes before and after its Date; None where something else is new each time, too."""
@@ -198,6 +245,30 @@ class Reply:
     def __len__(self) -> int:
         """Count its bytes, roughly."""
         return sum(map(len, self.pieces))
+
+
+class _Heads(NamedTuple):
+    """Writes heads, for templates.
+
+    Attributes:
+        empty: Whether no body follows.
+        called: Whether the caller's id is given back.
+        source: Of the answers.
+        timing: What becomes of their times.
+    """
+
+    empty: bool
+    called: bool
+    source: Source
+    timing: Timing
+
+    def __call__(self, response: Response, index: int) -> str:
+        """Write the head of an answer without a body."""
+        caller = _CALLER if self.called else None
+        current = self.timing.refreshed(response, batch=False, now=_MOMENT, caller=caller)
+        outgoing = outgoing_of(current, self.source, index)
+        date = _SLOTS[_DATE]
+        return head_of(outgoing, empty=self.empty, keep_alive=True, date=date).decode()
 
 
 @lru_cache(maxsize=64)

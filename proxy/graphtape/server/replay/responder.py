@@ -223,9 +223,12 @@ class Responder:
         """Make an answer ready; None where it takes a task."""
         live, question = known.live, known.question
         place = _place(known, outcome)
-        found = None if place is None else self._memory.reply(place, known.base)
-        if found is not None and isinstance(outcome, Replay):
-            return _with_facts(known, found, Source.REPLAYED, outcome.note)
+        if place is not None and isinstance(outcome, Replay):
+            batch = question.batch is not None
+            shared = self._shared(place, question.request, known.base, batch=batch)
+            if shared is None:
+                return None
+            return _with_facts(known, shared, Source.REPLAYED, outcome.note)
         if isinstance(outcome, Assemble) and outcome.misses:
             return None
         # Whoever asks next may send another id to be given back.
@@ -238,10 +241,23 @@ class Responder:
         reply = Reply.of(made, asked, base=known.base, timing=self._services.timing, batch=batch)
         if reply is None:
             return None
-        if place is not None:
-            self._memory.keep(place, known.base, reply)
         note = "; ".join(filter(None, (made.note, delivery.why)))
         return _with_facts(known, reply, made.source, note, why=delivery.why, told=made.told)
+
+    def _shared(self, place: Place, request: Request, base: str, *, batch: bool) -> Reply | None:
+        """Return the answer that stands in a place, made ready; None where it takes a task."""
+        reply = self._memory.reply(place, base)
+        if reply is None:
+            recording = place.recording
+            index = recording.playable.interactions[place.slot]
+            response = recording.interactions[index].response
+            made = Rendered(response=response, source=Source.REPLAYED, index=index)
+            asked = asked_by_anyone(request) if place.called else request
+            timing = self._services.timing
+            reply = Reply.of(made, asked, base=base, timing=timing, batch=batch)
+            if reply is not None:
+                self._memory.keep(place, base, reply)
+        return reply
 
     async def prepare(self, live: LiveSession, base: str) -> None:
         """Make the answers of a session ready ahead, while nobody asks, as far as they may be kept.
@@ -259,16 +275,11 @@ class Responder:
             seen = self._answers
             if self._memory.full or not live.open or self._services.closing.is_set():
                 return
-            if slot in playable.parts:
-                continue
-            index = playable.interactions[slot]
-            interaction = recording.interactions[index]
-            request, response = interaction.request, interaction.response
-            bare, batch = Request(method=request.method, url=request.url), is_batch(request)
-            made = Rendered(response=response, source=Source.REPLAYED, index=index)
-            reply = Reply.of(made, bare, base=base, timing=self._services.timing, batch=batch)
-            if reply is not None:
-                self._memory.keep(Place(recording, slot, called=False), base, reply)
+            if slot not in playable.parts:
+                request = recording.interactions[playable.interactions[slot]].request
+                bare = Request(method=request.method, url=request.url)
+                place = Place(recording, slot, called=False)
+                self._shared(place, bare, base, batch=is_batch(bare))
 
     def leave(self, decided: Decided) -> None:
         """Undo what was decided of a request whose client left before it was answered."""
