@@ -167,19 +167,8 @@ def test_links_point_at_the_base() -> None:
 
 _NAMES = st.sampled_from(
     [
-        "Date",
-        "date",
-        "client-request-id",
-        "Content-Type",
-        "Content-Length",
-        "Retry-After",
-        "Vary",
-        "Location",
-        "Content-Encoding",
-        "Connection",
-        "Transfer-Encoding",
-        "request-id",
-        "X-100%",
+        *("Date", "date", "client-request-id", "Content-Type", "Content-Length", "Retry-After"),
+        *("Location", "Content-Encoding", "Connection", "Transfer-Encoding", "Vary", "X-100%"),
     ]
 )
 _VALUES = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
