@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from graphtape.server.http import at_once
+from graphtape.server import aiohttp_private
 from graphtape.server.replay.responder import Responder
 from proxies import AUTH, replaying
 from unused import left_unused
@@ -168,7 +168,7 @@ def expressed(tape: Path, **settings: object) -> Iterator[tuple[Running, Respond
 def normal_way() -> Iterator[None]:
     """Start proxies as on an aiohttp that the short cut doesn't fit."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(at_once, "FITS", False)
+        patch.setattr(aiohttp_private, "FITS", False)
         yield
 
 

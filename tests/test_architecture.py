@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from aiohttp import web
+
 SOURCE = Path(__file__).parents[1] / "proxy"
 
 
@@ -71,3 +73,30 @@ def test_no_modules_import_each_other() -> None:
     # The package's own face names everything, and everything may ask it for the version.
     del names["graphtape"]
     assert circles({name: imports(file, names) - {name} for name, file in names.items()}) == []
+
+
+def private_attributes(file: Path) -> set[str]:
+    """Return the attributes with an underscore that a file takes of something, whatever it is."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_")
+    }
+
+
+def test_one_module_alone_takes_what_aiohttp_keeps_to_itself() -> None:
+    kept = {
+        name
+        for owner in (web.RequestHandler, web.Server, web.AppRunner)
+        for name in (*dir(owner), *getattr(owner, "__slots__", ()))
+        if name.startswith("_") and not name.startswith("__")
+    }
+    ours = {"_loop", "_close", "_handler", "_timeout", "_request", "_cache", "_sites", "_server"}
+    found = {
+        name: taken
+        for name, file in modules().items()
+        if ".server." in name and (taken := private_attributes(file) & (kept - ours))
+    }
+    assert found.keys() == {"graphtape.server.aiohttp_private"}, found
+    assert {"_messages", "_waiter", "_parser"} & found["graphtape.server.aiohttp_private"]

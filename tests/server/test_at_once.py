@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from graphtape.server.http import at_once
+from graphtape.server import aiohttp_private
 from graphtape.server.http.at_once import AtOnce, AtOnceServer
 from graphtape.server.http.connection import Standing
 from graphtape.server.replay.responder import Responder
@@ -415,7 +415,7 @@ def test_an_aiohttp_it_does_not_fit_is_served_the_normal_way(tape: Path) -> None
 
 
 def test_this_aiohttp_fits() -> None:
-    assert at_once.FITS
+    assert aiohttp_private.FITS
 
 
 @pytest.mark.parametrize("failing", ["first", "again"])

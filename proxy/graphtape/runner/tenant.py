@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from graphtape.server.http.half_close import Runner
+from graphtape.server.http.half_close import HalfClosingRunner
 from graphtape.server.http.ports import Addresses, listen, serve, url_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def start_sandbox(stack: AsyncExitStack, address: str = "127.0.0.1:0") -> 
     from graphtape.sandbox.tenant import Tenant  # noqa: PLC0415 - likewise
 
     sock = stack.enter_context(listen(address, "--listen"))
-    await serve(stack, Runner(make_app(Tenant()), access_log=None), sock)
+    await serve(stack, HalfClosingRunner(make_app(Tenant()), access_log=None), sock)
     return url_of(sock, address)
 
 

@@ -7,8 +7,9 @@ import logging
 import msgspec
 from aiohttp import web
 
+from graphtape.server.aiohttp_private import Runner
 from graphtape.server.control.message import Fault, Refused
-from graphtape.server.http.half_close import HalfClosing, Runner
+from graphtape.server.http.half_close import HalfClosing
 from graphtape.server.http.unreadable import unreadable
 
 log = logging.getLogger("graphtape")

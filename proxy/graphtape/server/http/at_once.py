@@ -1,7 +1,6 @@
 """Answers requests as their bytes arrive, before a task is woken for them.
 
-It stands on private ground of aiohttp's: on what `FITS` looks for. Where that is missing, every
-request is answered by a task.
+Where aiohttp isn't built as that takes, every request is answered by a task.
 """
 
 from __future__ import annotations
@@ -9,15 +8,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpRequestParser, HttpVersion11
+from aiohttp.http import HttpVersion11
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from graphtape.server import aiohttp_private
 from graphtape.server.http.connection import Connection, DataServer
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
     from aiohttp.http_parser import RawRequestMessage
@@ -31,20 +28,6 @@ log = logging.getLogger("graphtape")
 
 _END = b"\r\n\r\n"
 _FAILED = "a request could not be answered at once"
-_FEW = 16
-"""Requests at once that no parser stops at."""
-
-_GROUND = {
-    web.RequestHandler: (
-        *("_waiter", "_messages", "_payload_parser", "_close", "_force_close", "finish_response"),
-        *("_keepalive_timeout", "_next_keepalive_close_time"),
-    ),
-    BaseProtocol: ("_loop", "_parser", "_paused", "_upgraded", "transport"),
-    HttpRequestParser: ("feed_data",),
-}
-
-FITS = all(hasattr(owner, name) for owner, names in _GROUND.items() for name in names)
-"""Whether the aiohttp that runs is built as this module expects."""
 
 
 class _Parser:
@@ -61,7 +44,7 @@ class _Parser:
         self._feed = inner.feed_data
         self._consumed = getattr(inner, "message_consumed", None)
         self._connection = connection
-        self._most = getattr(connection, "_max_msg_queue_size", _FEW)
+        self._most = connection.most_pending
         self.between = True
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the parser has
@@ -117,24 +100,24 @@ class AtOnce(Connection):
         self._handed: dict[int, Decided] = {}
         self._over: Decided | None = None
         if responder is not None:
-            self._watched = _Parser(self._parser, self)
-            self._parser = self._watched  # type: ignore[assignment] # it does what the parser does
+            self._watched = _Parser(self.parser, self)
+            self.parse_by(self._watched)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a request that is known again is answered without being parsed."""
         responder = self._responder
-        if responder is not None and self._watched.between and self._is_idle():
+        if responder is not None and self._watched.between and self.takes_at_once(free=self._free):
             try:
                 answer = responder.again(data)
             except Exception:
                 log.exception(_FAILED)
                 answer = None
             if isinstance(answer, bytes):
-                self._write(answer)
+                self.write_at_once(answer)
                 return
             self._over = answer
         super().data_received(data)
-        if self._messages:
+        if self.pending:
             self._free = False
         if self._over is not None and responder is not None:  # it isn't read as it was before
             responder.leave(self._over)
@@ -158,7 +141,7 @@ class AtOnce(Connection):
         """End an answer; with the last one the connection is free again, if it lasts."""
         response, gone = await super().finish_response(request, resp, start_time)
         lasts = bool(response.keep_alive) and not gone
-        self._free = lasts and request.content.is_eof() and not self._messages
+        self._free = lasts and request.content.is_eof() and not self.pending
         return response, gone
 
     def answers(self, message: RawRequestMessage, payload: Any, data: bytes | None) -> bool:  # noqa: ANN401 - aiohttp's stream, or its stand-in for none
@@ -175,7 +158,7 @@ class AtOnce(Connection):
             return False
         responder = self._responder
         body = None if message.version != HttpVersion11 else _body(payload, data)
-        if responder is None or body is None or not self._is_idle():
+        if responder is None or body is None or not self.takes_at_once(free=self._free):
             return False
         if message.should_close or message.upgrade:
             return False
@@ -187,30 +170,11 @@ class AtOnce(Connection):
             log.exception(_FAILED)
             return False
         if isinstance(answer, bytes):
-            self._write(answer)
+            self.write_at_once(answer)
             return True
         if answer is not None:
             self._handed[id(message)] = answer
         return False
-
-    def _is_idle(self) -> bool:
-        """Tell whether nothing is in flight, nothing is waiting, and the client reads."""
-        waiter = self._waiter
-        return (
-            (self._free or (waiter is not None and not waiter.done()))
-            and not self._messages
-            and not self._paused
-            and not self._upgraded
-            and self._payload_parser is None
-            and not self._close
-            and not self._force_close
-        )
-
-    def _write(self, answer: bytes) -> None:
-        transport: asyncio.Transport | None = self.transport
-        if transport is not None:
-            transport.write(answer)
-            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
 
 
 class AtOnceServer(DataServer):
@@ -218,7 +182,7 @@ class AtOnceServer(DataServer):
 
     def __init__(self, handler: Handler, responder: Responder) -> None:
         """Serve a handler; `responder` answers what it can before it."""
-        super().__init__(handler, AtOnce if FITS else Connection)
+        super().__init__(handler, AtOnce if aiohttp_private.FITS else Connection)
         self._responder = responder
 
     def connection(self, standing: Standing | None) -> Connection:

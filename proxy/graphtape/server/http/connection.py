@@ -72,16 +72,16 @@ class Connection(HalfClosing):
 
     def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio's own signature
         """Keep the way back open, too, to a client that waits for a tunnel."""
-        if self._upgraded:
+        if self.left_http:
             self._ended = self._asks_for_tunnel()
             return self._ended
         return super().eof_received()
 
     def _asks_for_tunnel(self) -> bool:
         """Tell whether what changes the protocol is CONNECT; a request on its way may be."""
-        if self._current_request is not None:
-            return self._current_request.method == "CONNECT"
-        methods = [getattr(message, "method", "") for message, _ in self._messages]
+        if self.serving is not None:
+            return self.serving.method == "CONNECT"
+        methods = [getattr(message, "method", "") for message, _ in self.pending]
         return not methods or "CONNECT" in methods
 
     def decided(self, message: RawRequestMessage) -> Decided | None:
@@ -98,15 +98,7 @@ class Connection(HalfClosing):
         Raises:
             ConnectionResetError: The client has left.
         """
-        transport, request = self.transport, self._current_request
-        if transport is None or request is None:
-            raise ConnectionResetError("the client left")
-        # Where the parser leaves them: aiohttp's in C keeps off what follows a CONNECT, the one in
-        # Python takes it for a body.
-        tail = self._message_tail + request.content.read_nowait()
-        self.transport = None  # or it would be closed
-        self.connection_lost(None)
-        return transport, tail, self._ended
+        return (*self.give_away(), self._ended)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's own
         """End at once, whatever the client does.

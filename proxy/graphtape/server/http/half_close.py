@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from graphtape.server import aiohttp_private
+from graphtape.server.aiohttp_private import Protocol, Runner
 
 if TYPE_CHECKING:
-    from aiohttp.web_server import Server
+    from aiohttp import web
 
 
-class HalfClosing(web.RequestHandler):
+class HalfClosing(Protocol):
     """A connection that closes after the last answer once its client sends no more.
 
     Over TLS there are no halves: asyncio ends both.
@@ -33,22 +34,22 @@ class HalfClosing(web.RequestHandler):
 
     def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio's own signature
         """Keep the way back open while a whole request waits for its answer."""
-        self._ended = self._owes_answers() and self.ssl_context is None
+        self._ended = aiohttp_private.FITS and self._owes_answers() and self.ssl_context is None
         if self._ended:
-            self._loop.call_soon(self._end_if_idle)
+            self.soon(self._end_if_idle)
         return self._ended
 
     def _owes_answers(self) -> bool:
         """Tell whether a whole request waits for its answer."""
-        request = self._current_request
-        if self._messages:
-            body = self._messages[-1][1]
+        request = self.serving
+        if self.pending:
+            body = self.pending[-1][1]
             if not body.is_eof():
                 body.set_exception(ConnectionResetError("the client ended within its request"))
             return True
         if request is not None:
             return request.content.is_eof()
-        return self._waiter is None or self._waiter.done()
+        return not self.waits
 
     def _end_if_idle(self) -> None:
         """Close where nothing was asked, or the last answer went out meanwhile."""
@@ -60,7 +61,7 @@ class HalfClosing(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """End an answer, and with the last one the connection of a client that sends no more."""
         finished = await super().finish_response(request, resp, start_time)
-        if self._ended and not self._messages:
+        if self._ended and not self.pending:
             self.close()
         return finished
 
@@ -81,30 +82,7 @@ async def has_left(http: web.BaseRequest) -> bool:
     return transport.is_closing() or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
-class Runner(web.AppRunner):
-    """Runs an application over connections of a kind; an application has no say in that.
+class HalfClosingRunner(Runner):
+    """Runs an application over connections of this kind."""
 
-    Attributes:
-        kind: Of its connections.
-    """
-
-    kind: ClassVar[type[web.RequestHandler]] = HalfClosing
-
-    async def _make_server(self) -> Server:
-        made = await super()._make_server()
-        return _Server(
-            self.kind,
-            made.request_handler,
-            request_factory=made.request_factory,
-            loop=asyncio.get_running_loop(),
-            **made._kwargs,  # noqa: SLF001 - what the application was made with
-        )
-
-
-class _Server(web.Server):
-    def __init__(self, kind: type[web.RequestHandler], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        super().__init__(*args, **kwargs)
-        self._kind = kind
-
-    def __call__(self) -> web.RequestHandler:
-        return self._kind(self, loop=self._loop, **self._kwargs)
+    kind = HalfClosing

@@ -19,6 +19,7 @@ from yarl import URL
 
 from graphtape import files
 from graphtape.core.errors import UsageError
+from graphtape.server.aiohttp_private import keep_header_bytes
 from graphtape.server.http.connection import MAX_LINE
 from graphtape.server.upstream.answer import (
     OWN_OF_REQUEST,
@@ -30,7 +31,6 @@ from graphtape.server.upstream.connector import GuardedConnector
 from graphtape.server.upstream.corporate_proxy import CorporateProxies
 from graphtape.server.upstream.exchange import Exchange
 from graphtape.server.upstream.fault import SentOnceError, proxy_error, translated
-from graphtape.server.upstream.header_bytes import keep_header_bytes
 from graphtape.server.upstream.shared_connections import FITS, READS, Connections
 
 if TYPE_CHECKING:
