@@ -23,12 +23,13 @@ from graphtape.core.tape.outcome import Mode
 from graphtape.server.record.tee import IN_MEMORY, Tee, Untaped
 from graphtape.tape.digest import digest
 from graphtape.tape.part import Part
-from graphtape.tape.record import Header, Kind, Span, read_span
+from graphtape.tape.record import Header, Kind
 from graphtape.tape.recovery import recover
 from graphtape.tape.spool import Spool, Spooled
 from graphtape.tape.store import open_cassette, part_path
 from graphtape.tape.vcr_format import Metadata
 from proxies import AUTH, RawServer, recording
+from recorded_parts import spans
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -94,18 +95,6 @@ def halves() -> Iterator[Halves]:
         thread.start()
         yield upstream
         server.shutdown()
-
-
-def spans(part: Path) -> list[Span]:
-    """Return the whole records of an append file."""
-    found: list[Span] = []
-    with part.open("rb") as file:
-        size = part.stat().st_size
-        file.seek(len(b"graphtape part\n"))
-        while (span := read_span(file, size=size)) is not None:
-            assert isinstance(span, Span)
-            found.append(span)
-    return found
 
 
 def fetch(url: str, into: dict[str, bytes], path: str) -> None:

@@ -234,6 +234,9 @@ class Recorder:
             if spool is None:
                 self._part.append(place, clean)
             else:
+                unopened = self._unopened(spool.end())
+                if unopened:
+                    return self.lose(request.method, request.url, unopened)
                 spool.commit(clean)
         except OSError as exc:
             return self.lose(
@@ -297,9 +300,12 @@ class Recorder:
 
     def unopened(self, redactor: Redactor) -> str:
         """Say why the message that was redacted last must not be kept; empty if it may be."""
-        if not redactor.unopened or self.keep_opaque:
+        return self._unopened(redactor.unopened)
+
+    def _unopened(self, what: str) -> str:
+        if not what or self.keep_opaque:
             return ""
-        return f"{redactor.unopened}, so a secret in it would not be seen; --keep-opaque keeps it"
+        return f"{what}, so a secret in it would not be seen; --keep-opaque keeps it"
 
     def set_variable(self, name: str, value: str) -> None:
         """Keep a value that a test made up, cleaned of secrets, to be handed back at replay."""

@@ -175,21 +175,33 @@ def _heads_secret(sweep: Sweep, name: str) -> bool:
     )
 
 
-def _table(sweep: Sweep, text: str) -> str:
-    """Mask the columns of CSV (RFC 4180) that are headed by the name of a secret."""
+def heads_secrets(sweep: Sweep, text: str) -> bool:
+    """Tell whether a text is a table with columns that are headed by the name of a secret."""
+    return _headed(sweep, text) is not None
+
+
+def _headed(sweep: Sweep, text: str) -> tuple[int, str, set[int]] | None:
+    """Read a table's heading: where it ends, what parts its cells, which columns are secret."""
     first = _HEADINGS.match(text)
     if first is None or first.end() == len(text):
-        return text
+        return None
     marks = [mark for mark in ",;\t" if mark in first[0]]
     if not marks:
-        return text
+        return None
     mark = max(marks, key=first[0].count)
     names = [name.strip().strip('"').lstrip("\ufeff") for name in first[0].split(mark)]
     secret = {n for n, name in enumerate(names) if _heads_secret(sweep, name)}
-    if not secret or len(names) > _MOST_COLUMNS:
+    return (first.end(), mark, secret) if secret and len(names) <= _MOST_COLUMNS else None
+
+
+def _table(sweep: Sweep, text: str) -> str:
+    """Mask the columns of CSV (RFC 4180) that are headed by the name of a secret."""
+    headed = _headed(sweep, text)
+    if headed is None:
         return text
-    pieces = [first[0]]
-    at, column = first.end(), -1
+    at, mark, secret = headed
+    pieces = [text[:at]]
+    column = -1
     while at < len(text):
         if column < 0 or text[at] != mark:
             if text[at] not in "\r\n" and column >= 0:  # no table from here on

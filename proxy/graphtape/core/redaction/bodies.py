@@ -68,7 +68,7 @@ def body(  # noqa: PLR0911 - one for each form
         return raw
     if sweep.depth > DEEPEST:
         sweep.leave_unopened()
-        return _text(sweep, raw, "")
+        return unformatted(sweep, raw, "")
     if raw.startswith(_GZIP):
         return _gzip(sweep, raw, content_type)
     if raw[:2] in _ZLIB:
@@ -93,10 +93,11 @@ def _unstructured(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
     declared = "form-urlencoded" in content_type.lower()
     if declared or (_FORM.match(raw) is not None and _PADDED.match(raw) is None):
         return _form(sweep, raw, declared=declared)
-    return _text(sweep, raw, content_type)
+    return unformatted(sweep, raw, content_type)
 
 
-def _text(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
+def unformatted(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
+    """Redact a text of no known format, or bytes that are none, once through."""
     try:
         decoded = raw.decode()
     except UnicodeDecodeError:
@@ -141,12 +142,21 @@ def is_opaque(begins: bytes, content_type: str) -> bool:
     starts = (_JSON_STARTS, _FORM_STARTS, mime.MULTIPART_STARTS, mime.MESSAGE_STARTS)
     if any(each.match(begins) for each in starts):
         return False
-    mark, wide = _wide(begins)
+    return not is_packed(begins) and _CONTROL.search(begins) is not None
+
+
+def is_packed(begins: bytes) -> bool:
+    """Tell whether a body is gzip, zlib data, UTF-16 or UTF-32, by its first bytes."""
     if begins.startswith(_GZIP) or begins[:2] in _ZLIB:
-        return False
-    if mark or (wide and not _breaks(begins, wide)):
-        return False
-    return _CONTROL.search(begins) is not None
+        return True
+    mark, wide = _wide(begins)
+    return bool(mark or (wide and not _breaks(begins, wide)))
+
+
+def may_be_form(begins: bytes, content_type: str) -> bool:
+    """Tell whether a body may be a form, by its type and its first bytes."""
+    declared = "form-urlencoded" in content_type.lower()
+    return declared or _FORM_STARTS.match(begins) is not None
 
 
 def _breaks(begins: bytes, coding_name: str) -> bool:
@@ -248,7 +258,7 @@ def _zlib(sweep: Sweep, raw: bytes, content_type: str) -> bytes:
         sweep.unopened = f"it holds zlib data of more than {_UNPACKED_LIMIT >> 20} MiB"
         unpacked = None
     if unpacked is None:
-        return _text(sweep, raw, content_type)
+        return unformatted(sweep, raw, content_type)
     swept = sweep.open(unpacked, content_type)
     return raw if swept == unpacked else zlib.compress(swept, 0)
 

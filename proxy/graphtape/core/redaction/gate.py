@@ -38,10 +38,13 @@ _TELLING_AT = re.compile(
 _PACKED = {b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"x\x9c", b"x\xda"}
 UTF16_SAMPLE = 256
 """Bytes from a body's start in which UTF-16 without a mark shows by its zeros."""
-_SMALL = 64 * 1024
+_FEW = 8 * 1024
+"""Bytes of a body up to which its words hardly repeat."""
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 64
 _AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_DIGITS = b"0123456789"
+_LEFT_OUT = _DIGITS + b"_-"
 _RECOVERY_KEY = b"000000-000000-000000-"
 
 
@@ -56,6 +59,7 @@ class Gate:
             (*_SECRET_STEMS, *(_IDENTITY_STEMS if rules.identities else ()), *own)
         )
         self._sure = _sure(rules, own)
+        self._words = _Words(self._stems)
         # A name of the user's with a quote in it would stand in two pieces.
         self._remembers = not any(b'"' in name for name in own)
         self._dull: set[bytes] = set()
@@ -66,13 +70,16 @@ class Gate:
             return False
         if self._identities and b"@" in body and _TELLING_AT.search(body) is not None:
             return False
-        if self._remembers and len(body) <= _SMALL and self._is_dull(body):
+        if self._remembers and len(body) <= _FEW and self._is_dull(body):
             return True
-        if shows(body):
-            return False
-        low = body.lower()
-        bare = low.translate(None, b"_-")
-        if not any(map(bare.__contains__, self._stems)):
+        return not shows(body) and self._holds_nothing(body)
+
+    def _holds_nothing(self, body: bytes) -> bool:
+        """Tell whether no stem is in a body, or none where a name stands."""
+        if len(body) > _FEW and self._words.holds_none(body):
+            return True
+        bare = body.lower().translate(None, b"_-")
+        if len(body) <= _FEW and not any(map(bare.__contains__, self._stems)):
             return True
         return self._sure.search(bare) is None
 
@@ -96,6 +103,36 @@ class Gate:
             self._dull.clear()
         self._dull.update(piece for piece in pieces if len(piece) <= _LONGEST_REMEMBERED)
         return True
+
+
+class _Words:
+    """Looks for stems in the distinct words of a long body: a list repeats most of its words.
+
+    Digits are left out, of the stems as well: what differs only in numbers is one word then. More
+    bodies seem to hold a stem so, and none that holds one is missed.
+    """
+
+    def __init__(self, stems: tuple[bytes, ...]) -> None:
+        bare = _shortest(tuple(stem.translate(None, _LEFT_OUT) for stem in stems))
+        self._stems = _shortest(tuple(_one_word(stem) for stem in bare))
+        used = set(b"".join(self._stems)) | set(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
+        self._table = bytes(
+            lower if (lower := bytes((each,)).lower()[0]) in used else 0x20 for each in range(256)
+        )
+
+    def holds_none(self, body: bytes) -> bool:
+        """Tell whether no stem is in a body."""
+        words = set(body.translate(self._table, _LEFT_OUT).split())
+        joined = b" %b " % b" ".join(words)
+        return not any(map(joined.__contains__, self._stems))
+
+
+def _one_word(stem: bytes) -> bytes:
+    """Return a stem, or one of its words where it has several: words are looked at apart."""
+    words = stem.split()
+    if len(words) < 2:  # noqa: PLR2004 - one word
+        return stem
+    return b" %b " % words[-1] if stem.endswith(b" ") else max(words, key=len)
 
 
 def shows(raw: bytes) -> bool:
@@ -127,6 +164,22 @@ def _own(rules: Rules) -> tuple[bytes, ...]:
     return tuple(vocabulary.folded(name.rpartition(".")[2]).encode() for name in names)
 
 
+def _trie(names: Iterable[str]) -> str:
+    """Write an expression of names that tries each common beginning once."""
+    tree: dict[str, list[str]] = {}
+    ends = False
+    for name in names:
+        if name:
+            tree.setdefault(name[0], []).append(name[1:])
+        else:
+            ends = True
+    branches = [re.escape(first) + _trie(rest) for first, rest in tree.items()]
+    if not branches:
+        return ""
+    whole = branches[0] if len(branches) == 1 and not ends else f"(?:{'|'.join(branches)})"
+    return f"(?:{whole})?" if ends else whole
+
+
 def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Match what a body must hold beyond a stem: a name where names stand, or a shape's mark."""
     names = sorted(
@@ -140,7 +193,7 @@ def _sure(rules: Rules, own: tuple[bytes, ...]) -> re.Pattern[bytes]:
             *("downloadurl", "weburl"),
         }
     )
-    marks = [b"(?:" + "|".join(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%;<|&\]]", b"code="]
+    marks = [b"(?:" + _trie(names).encode() + rb")[\"'\\\s]{0,40}[=:,}>%;<|&\]]", b"code="]
     # Options and headings; the names of properties go on, as `passwordPolicies` does.
     marks += [rb"(?:pass|pwd|pw|passwd|password|psk|secret|token|key|code)[\"'\\]{0,8}[\s\\]"]
     marks += [b"basic ", b"curl ", rb"net1?(?:\.exe)? user ", b"/meet/"]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _AS_RUNS = bytes(0x41 if each in _CHARACTERS else 0x20 for each in range(256))
+_BLANKED = bytes(each if each in _CHARACTERS else 0x20 for each in range(256))
 _FILEVAULT = re.compile(rb"[A-Z0-9]{4}(?:-[A-Z0-9]{4}){5}")
 SHORTEST = 15
 """Characters of the shortest run in which there may be one: `xoxb-` and ten more."""
@@ -20,7 +21,7 @@ _RUN = b"A" * SHORTEST
 
 def look(raw: bytes) -> tuple[bool, bool]:
     """Tell of a body whether it may hold a provider's key; base64 of a text, or a FileVault key."""
-    runs = list(_runs(raw))
+    runs = _distinct(raw) if b"\\" not in raw else set(_runs(raw))
     if not runs:
         return False, False
     return (
@@ -29,14 +30,30 @@ def look(raw: bytes) -> tuple[bool, bool]:
     )
 
 
+def _distinct(raw: bytes) -> set[bytes]:
+    """List long runs of the characters of keys and of base64, but no GUIDs, each once.
+
+    Nothing is escaped in `raw`.
+    """
+    return {
+        run
+        for run in set(raw.translate(_BLANKED).split())
+        if len(run) >= SHORTEST and not _is_guid(run)
+    }
+
+
+def _is_guid(run: bytes) -> bool:
+    return len(run) == 36 and run[8:24:5] == b"----"  # noqa: PLR2004 - a GUID's
+
+
 def _runs(raw: bytes) -> Iterator[bytes]:
-    """List long runs of the characters of keys and of base64, but no GUIDs."""
+    """List such runs of a text with escapes: what follows a backslash may be part of one."""
     runs = raw.translate(_AS_RUNS)
     at = runs.find(_RUN)
     while at >= 0:
         end = runs.find(b" ", at)
         end = len(raw) if end < 0 else end
-        if end - at != 36 or raw[at + 8 : at + 24 : 5] != b"----":  # noqa: PLR2004 - a GUID's
+        if not _is_guid(raw[at:end]):
             yield raw[at:end]
             if raw[at - 1 : at] == b"\\":  # an escape: `\n`, `\u2192`
                 yield raw[at + 1 : end]

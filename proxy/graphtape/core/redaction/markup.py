@@ -11,6 +11,7 @@ from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from graphtape.core.redaction import assignments, secrets
+from graphtape.core.redaction.elements import Elements
 from graphtape.core.redaction.neighbours import PLAIN_VALUE
 from graphtape.core.redaction.sweep import Rule
 from graphtape.core.redaction.vocabulary import NAME_FIELDS, VALUE_FIELDS, Place, folded
@@ -30,24 +31,34 @@ _NAMES = NAME_FIELDS | {"locuri", "key", "uri", "td", "th", "dt"}
 _VALUES = VALUE_FIELDS | {"content", "data", "string", "plaintext", "td", "dd"}
 _PLIST_VALUES = frozenset({"string", "data", "integer", "real"})
 _NUMBERS = frozenset({"integer", "real"})
+_DEEPEST = 1000
 _NAME_REACHES = 4  # leaves after the one that holds a name
 
 
 class _Reader:
     """One way through a text of tags."""
 
-    def __init__(self, sweep: Sweep, text: str) -> None:
+    def __init__(self, sweep: Sweep, text: str, before: Elements) -> None:
         self.sweep = sweep
         self.text = text
         self.edits: list[tuple[int, int, str]] = []
-        self.around: list[str] = []
-        self.key = ""
-        """Of a property list: what the value that comes next is called."""
-        self.keyed_from = 0
-        """How deep the list or dictionary is that stands after that key."""
-        self.told = Place.PLAIN
-        self.leaves = 0
+        self.around = [*before.around]
+        self.key = before.key
+        self.keyed_from = before.keyed_from
+        self.told = before.told
+        self.leaves = before.leaves
         self._no_cdata = False
+
+    def elements(self) -> Elements:
+        """Return what was read so far; of elements that nest too deep the innermost."""
+        left = max(0, len(self.around) - _DEEPEST)
+        return Elements(
+            around=tuple(self.around[left:]),
+            key=self.key,
+            keyed_from=max(0, self.keyed_from - left),
+            told=self.told,
+            leaves=max(0, self.leaves),
+        )
 
     def read(self) -> str:
         """Return the text with its secrets masked."""
@@ -201,4 +212,11 @@ class _Reader:
 
 def swept(sweep: Sweep, text: str) -> str:
     """Redact elements, attributes and CDATA by their names."""
-    return _Reader(sweep, text).read() if _TAG.search(text) is not None else text
+    if _TAG.search(text) is None:
+        return text
+    before = None if sweep.depth else sweep.elements
+    reader = _Reader(sweep, text, before or Elements())
+    clean = reader.read()
+    if before is not None:
+        sweep.elements = reader.elements()
+    return clean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 from urllib.parse import quote as percent_encoded
 
 from graphtape.core.graph.actions import last_segment
@@ -15,17 +15,21 @@ from graphtape.core.redaction import bodies, headers, json_bodies, urls
 from graphtape.core.redaction.gate import Gate
 from graphtape.core.redaction.identities import GUID, Pseudonyms
 from graphtape.core.redaction.long_lists import LONG, taken_apart
-from graphtape.core.redaction.opaque import OpaqueBody
 from graphtape.core.redaction.places import rules_of
 from graphtape.core.redaction.policy import Policy
 from graphtape.core.redaction.randomness import is_unguessable
 from graphtape.core.redaction.secrets import MASK
+from graphtape.core.redaction.stream.choose import STREAMED, Form, form_of
+from graphtape.core.redaction.stream.opaque import OpaqueBody
+from graphtape.core.redaction.stream.text_body import TextBody
 from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep, settled
 from graphtape.core.redaction.text import text as free_text
 from graphtape.core.redaction.vocabulary import PERSONAL, SECRET_ANSWERS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from graphtape.core.redaction.stream.streamed import Streamed
 
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 8192
@@ -187,22 +191,40 @@ class Redactor:
         self.unopened = sweep.unopened
         return clean, sweep.changes
 
-    def opaque(self, begins: bytes, headers: Headers, *, answer: bool) -> OpaqueBody | None:
-        """Take a body in pieces, where it is no text.
+    def in_pieces(self, begins: bytes, content_type: str, *, answer: bool) -> Streamed | None:
+        """Take a body in pieces; the same comes out as for the whole.
 
         Args:
-            begins: Its first bytes; they are fed again.
-            headers: Of its message.
+            begins: Its first bytes, more than `STREAMED`; they are fed again.
+            content_type: Of its message, or empty; its body must be decoded.
             answer: Whether that is a response.
 
         Returns:
             None where it must be redacted as a whole, by `request` or `response`.
         """
-        coding = (headers.get("Content-Encoding") or "identity").strip().lower()
-        content_type = headers.get("Content-Type") or ""
-        if coding != "identity" or not bodies.is_opaque(begins, content_type):
-            return None
-        return OpaqueBody(self._sweep(answer=answer), lambda sweep: self.count(sweep.changes))
+
+        def passed(sweep: Sweep, piece: bytes) -> None:
+            self.count(sweep.changes, piece)
+            sweep.changes.clear()
+
+        return self._streamed(self._sweep(answer=answer), begins, content_type, passed)
+
+    def _streamed(
+        self,
+        sweep: Sweep,
+        begins: bytes,
+        content_type: str,
+        passed: Callable[[Sweep, bytes], None] | None = None,
+    ) -> Streamed | None:
+        match form_of(begins, content_type):
+            case Form.OPAQUE:
+                return OpaqueBody(sweep, passed)
+            case Form.TEXT:
+                return TextBody(sweep, self._gate, content_type, passed)
+            case Form.WHOLE:
+                return None
+            case form:
+                assert_never(form)
 
     def text(self, text: str) -> str:
         """Redact a text for people: a log line, a miss message, a journal entry."""
@@ -299,6 +321,9 @@ class Redactor:
             return body
         if sweep.action in SECRET_ANSWERS:
             return bodies.body(sweep, body, content_type)
+        streamed = self._streamed(sweep, body, content_type) if len(body) > STREAMED else None
+        if streamed is not None:
+            return streamed.feed(body) + streamed.end()
         clean = self._in_pieces(sweep, body) if len(body) >= LONG else None
         return self._sifted(sweep, body, content_type) if clean is None else clean
 

@@ -11,6 +11,7 @@ from graphtape.core.redaction import secrets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from graphtape.core.redaction.elements import Elements
     from graphtape.core.redaction.identities import Pseudonyms
     from graphtape.core.redaction.places import Path, Rules
 
@@ -91,12 +92,23 @@ class Sweep:
             parts of a message.
         known: Texts that were changed before in this message, what they became, and why.
         unopened: Why something couldn't be looked into; empty if all was.
+        elements: Of a text that comes in pieces, what its tags were up to this one; else None.
         prose: Whether the text at hand is a person's to read (a log line) and may quote
             any URL.
     """
 
     __slots__ = (
-        *("action", "answer", "changes", "harmless", "names", "place", "prose", "rules"),
+        *(
+            "action",
+            "answer",
+            "changes",
+            "elements",
+            "harmless",
+            "names",
+            "place",
+            "prose",
+            "rules",
+        ),
         *("_body", "depth", "known", "no_provider_keys", "unguessable", "unopened"),
     )
 
@@ -122,6 +134,7 @@ class Sweep:
         self.unopened = ""
         self._body = body
         self.prose = False
+        self.elements: Elements | None = None
         self.place: Path = ()
         self.changes: list[Change] = []
 

@@ -41,7 +41,6 @@ class Incoming:
         rest: What follows `wire_body`; None once it has been read whole.
         length: Content-Length as sent.
         chunked: Whether it came in chunks.
-        oversized: Whether `wire_body` unpacks to more than is kept: it is passed on as it came.
         options: Our own headers, by lower-case name.
     """
 
@@ -54,7 +53,6 @@ class Incoming:
     rest: AsyncIterator[bytes] | None = None
     length: int | None = None
     chunked: bool = False
-    oversized: bool = False
     options: dict[str, str]
 
 
@@ -228,7 +226,7 @@ async def read_body(
                 status=413,
                 code="GraphtapeBodyTooLarge",
             ) from exc
-        incoming.oversized = True
+        incoming.rest = _nothing()  # it is passed on as it came
         return
     _settle_body(incoming, decoded, tape_root=tape_root)
 
@@ -250,6 +248,11 @@ def _worth_reading(media: str) -> bool:
         or is_json(media)
         or media in {"application/x-www-form-urlencoded", "text/plain"}
     )
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 async def _chunks(http: BaseRequest) -> AsyncIterator[bytes]:

@@ -275,6 +275,7 @@ class Passage:
             _joined(incoming.wire_body, incoming.rest),
             limit=self._transaction.services.max_body,
             length=incoming.length,
+            coding=incoming.request.headers.get("Content-Encoding"),
             begin=lambda begins: self._spool_request(begins, incoming.request.headers),
         )
         return aiter(self._tee)
@@ -295,15 +296,13 @@ class Passage:
     async def _asked(self) -> Request | Untaped:
         """Return the request for the tape, once no more of its body will pass."""
         request, limit = self._transaction.incoming.request, self._transaction.services.max_body
-        if self._transaction.incoming.oversized:
-            return too_large(limit)
         if self._tee is None:
             return request
         match self._tee.body():
             case Untaped() as untaped:
                 return untaped
             case Spooled():
-                return request
+                return replace(request, headers=request.headers.without("Content-Encoding"))
             case bytes() as body:
                 try:
                     return await unpacked(request, body, limit=limit)

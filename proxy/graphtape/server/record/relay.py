@@ -112,6 +112,7 @@ class Relay:
             found.chunks,
             limit=self.limit,
             length=None if bodiless else found.length,
+            coding=found.headers.get("Content-Encoding"),
             begin=lambda begins: self.spool(begins, found.headers),
         )
 

@@ -55,7 +55,7 @@ def may_be_whole(transaction: Transaction, recorder: Recorder) -> bool:
     http, incoming = transaction.http, transaction.incoming
     if not FITS or not http.keep_alive or http.version != HttpVersion11:
         return False
-    if incoming.rest is not None or incoming.oversized or len(incoming.request.body) > LARGEST:
+    if incoming.rest is not None or len(incoming.request.body) > LARGEST:
         return False
     return (
         recorder.takes_packed

@@ -25,15 +25,15 @@ class OpaqueBody:
     longer than `LONGEST_RUN`: those are cut between two words.
     """
 
-    def __init__(self, sweep: Sweep, count: Callable[[Sweep], None]) -> None:
+    def __init__(self, sweep: Sweep, passed: Callable[[Sweep, bytes], None] | None = None) -> None:
         """Begin with nothing.
 
         Args:
             sweep: The body's own.
-            count: Told of what was changed, once.
+            passed: Told of each piece as it was, once; what was changed in it is in the sweep.
         """
         self._sweep = sweep
-        self._count = count
+        self._passed = passed
         self._held = b""
 
     def feed(self, piece: bytes) -> bytes:
@@ -49,8 +49,17 @@ class OpaqueBody:
     def end(self) -> bytes:
         """Return what is left."""
         rest, self._held = self._clean(self._held), b""
-        self._count(self._sweep)
         return rest
 
+    @property
+    def unopened(self) -> str:
+        """Why something in it couldn't be looked into; empty if all was."""
+        return self._sweep.unopened
+
     def _clean(self, data: bytes) -> bytes:
-        return settled(lambda value: binary(self._sweep, value), data) if data else data
+        if not data:
+            return data
+        clean = settled(lambda value: binary(self._sweep, value), data)
+        if self._passed is not None:
+            self._passed(self._sweep, data)
+        return clean

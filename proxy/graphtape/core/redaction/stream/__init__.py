@@ -1,0 +1,1 @@
+"""Long bodies redacted while they pass, a piece at a time."""

@@ -1,0 +1,204 @@
+"""Long texts pass while they are redacted, in bounded memory, onto a whole tape."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import socketserver
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+
+from commands import serving
+from graphtape.tape.record import Kind
+from graphtape.tape.store import open_cassette, part_path
+from proxies import AUTH, RawServer, recording
+from recorded_parts import spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MIB = 1024 * 1024
+ROWS = 40_000
+
+
+def csv(rows: int = ROWS) -> bytes:
+    """Return a table of people, with a secret in it."""
+    lines = [b"Id,Name,Mail,Password\n"]
+    lines += [b"%d,Person %d,p%d@acme.test,Fake-%d\n" % (n, n, n, n) for n in range(rows)]
+    return b"".join(lines)
+
+
+def answered(body: bytes, *fields: bytes) -> bytes:
+    head = (b"HTTP/1.1 200 OK", *fields, b"Content-Length: %d" % len(body))
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    return tmp_path / "t.yaml"
+
+
+@pytest.mark.parametrize("coded", [False, True], ids=["plain", "gzip"])
+def test_a_long_table_is_on_the_tape_redacted(tape: Path, coded: bool) -> None:  # noqa: FBT001 - pytest gives it by name
+    body = csv()
+    fields = [b"Content-Type: text/csv", *([b"Content-Encoding: gzip"] if coded else [])]
+    answer = answered(gzip.compress(body) if coded else body, *fields)
+    with (
+        RawServer(answer=lambda _: answer) as upstream,
+        recording(tape, upstream=upstream.url) as proxy,
+    ):
+        got = requests.get(proxy.url + "/v1.0/reports", headers=AUTH, timeout=30)
+        kinds = [span.kind for span in spans(part_path(tape))]
+    assert got.content == body
+    assert kinds.count(Kind.RESPONSE_CHUNK) > 10
+    (interaction,) = open_cassette(tape).interactions
+    clean = interaction.response.body
+    assert "Content-Encoding" not in interaction.response.headers
+    assert clean.count(b"\n") == body.count(b"\n")
+    assert clean.count(b"REDACTED") == ROWS
+    assert b"Fake-" not in clean
+    assert b"acme.test" not in clean
+
+
+@pytest.mark.parametrize("coded", [False, True], ids=["plain", "gzip"])
+def test_a_long_upload_of_text_is_on_the_tape_redacted(tape: Path, coded: bool) -> None:  # noqa: FBT001 - pytest gives it by name
+    body = csv()
+    fields = {"Content-Type": "text/csv", **({"Content-Encoding": "gzip"} if coded else {})}
+    sent = gzip.compress(body) if coded else body
+    with RawServer() as upstream, recording(tape, upstream=upstream.url) as proxy:
+        url = proxy.url + "/v1.0/me/drive/root:/a.csv:/content"
+        requests.put(url, data=sent, headers={**AUTH, **fields}, timeout=30)
+        assert upstream.requests[0].partition(b"\r\n\r\n")[2] == sent
+    (interaction,) = open_cassette(tape).interactions
+    assert "Content-Encoding" not in interaction.request.headers
+    assert interaction.request.body.count(b"\n") == body.count(b"\n")
+    assert b"Fake-" not in interaction.request.body
+
+
+def test_a_long_upload_matches_what_was_recorded_of_it(tape: Path) -> None:
+    body = csv()
+    fields = {**AUTH, "Content-Type": "text/csv"}
+    with (
+        RawServer() as upstream,
+        serving("record", tape, "--upstream", upstream.url, cwd=tape.parent) as recorder,
+    ):
+        requests.put(recorder.url + "/v1.0/a", data=body, headers=fields, timeout=30)
+    with serving("replay", tape, cwd=tape.parent) as player:
+        again = requests.put(player.url + "/v1.0/a", data=body, headers=fields, timeout=30)
+        other = requests.put(player.url + "/v1.0/a", data=body + b"x", headers=fields, timeout=30)
+    assert again.headers["Graphtape-Result"] == "replayed"
+    assert other.status_code == 599
+
+
+@pytest.mark.parametrize(
+    ("kept", "noise"), [(-20, b""), (-90_000, b"\xff" * 900)], ids=["cut-short", "garbled"]
+)
+def test_a_long_text_whose_coding_is_broken_reaches_the_client_alone(
+    tape: Path, caplog: pytest.LogCaptureFixture, kept: int, noise: bytes
+) -> None:
+    coded = gzip.compress(csv())[:kept] + noise
+    answer = answered(coded, b"Content-Type: text/csv", b"Content-Encoding: gzip")
+    with (
+        RawServer(answer=lambda _: answer) as upstream,
+        recording(tape, upstream=upstream.url) as proxy,
+    ):
+        connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=20)
+        connection.request("GET", "/v1.0/reports")
+        assert connection.getresponse().read() == coded
+        connection.close()
+    assert not tape.exists()
+    assert "NOT on the tape: the answer's body is not in the content coding" in caplog.text
+
+
+def test_the_limit_counts_what_would_be_on_the_tape(
+    tape: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = answered(gzip.compress(csv()), b"Content-Type: text/csv", b"Content-Encoding: gzip")
+    assert len(answer) < MIB < len(csv())
+    with (
+        RawServer(answer=lambda _: answer) as upstream,
+        recording(tape, upstream=upstream.url, max_body=MIB) as proxy,
+    ):
+        got = requests.get(proxy.url + "/v1.0/reports", headers=AUTH, timeout=30)
+        assert got.content == csv()
+    assert "NOT on the tape: the answer's body is larger than 1048576 bytes" in caplog.text
+
+
+@contextmanager
+def waiting(first: bytes, rest: bytes) -> Iterator[tuple[str, threading.Event]]:
+    """Serve a body whose rest waits for an event."""
+    go = threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline() not in {b"\r\n", b""}:
+                pass
+            size = len(first) + len(rest)
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n"
+            self.wfile.write(head % size + first)
+            assert go.wait(20)
+            self.wfile.write(rest)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", go
+        server.shutdown()
+
+
+def test_the_first_rows_reach_the_client_before_the_last_are_there(tape: Path) -> None:
+    body = csv()
+    first = body[:MIB]
+    with waiting(first, body[MIB:]) as (url, go), recording(tape, upstream=url) as proxy:
+        connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=20)
+        connection.request("GET", "/v1.0/reports")
+        answer = connection.getresponse()
+        assert answer.read(MIB) == first
+        go.set()
+        assert answer.read() == body[MIB:]
+        connection.close()
+    (interaction,) = open_cassette(tape).interactions
+    assert interaction.response.body.count(b"REDACTED") == ROWS
+
+
+@contextmanager
+def table_of(mib: int) -> Iterator[str]:
+    """Serve a table of that size, which nobody holds."""
+    row = b"1,Person,p@example.com,\n" * 2500
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            path = self.rfile.readline()
+            while self.rfile.readline() not in {b"\r\n", b""}:
+                pass
+            count = mib * MIB // len(row) if b"/long" in path else 1
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n"
+            self.wfile.write(head % (count * len(row)))
+            for _ in range(count):
+                self.wfile.write(row)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_memory_does_not_grow_with_a_text(tape: Path) -> None:
+    with (
+        table_of(50) as upstream,
+        serving("record", tape, "--upstream", upstream, cwd=tape.parent) as recorder,
+    ):
+        process = psutil.Process(recorder.process.pid)
+        requests.get(recorder.url + "/v1.0/short", timeout=60)
+        before = most = process.memory_info().rss
+        with requests.get(recorder.url + "/v1.0/long", timeout=60, stream=True) as answer:
+            for _ in answer.iter_content(MIB):
+                most = max(most, process.memory_info().rss)
+    assert most - before < 30 * MIB
