@@ -126,7 +126,7 @@ class RawServer:
             self._start(partial(self._serve, connection))
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(10)
+        connection.settimeout(30)
         with connection:
             while True:
                 try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1024 * 1024
-ROWS = 40_000
+ROWS = 20_000
 
 
 def csv(rows: int = ROWS) -> bytes:
@@ -56,7 +56,7 @@ def test_a_long_table_is_on_the_tape_redacted(tape: Path, coded: bool) -> None: 
         got = requests.get(proxy.url + "/v1.0/reports", headers=AUTH, timeout=30)
         kinds = [span.kind for span in spans(part_path(tape))]
     assert got.content == body
-    assert kinds.count(Kind.RESPONSE_CHUNK) > 10
+    assert kinds.count(Kind.RESPONSE_CHUNK) > 5
     (interaction,) = open_cassette(tape).interactions
     clean = interaction.response.body
     assert "Content-Encoding" not in interaction.response.headers
