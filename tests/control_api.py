@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse
 
-    from graphtape.core.journal import Entry
     from graphtape.core.report.report import Report
     from graphtape.server.session.live_session import LiveSession
 
@@ -72,9 +71,6 @@ async def controlled(
     """Replay a cassette, and serve the control API of that replay."""
     hub = Events() if events is None else events
 
-    def tell(entry: Entry) -> None:
-        hub.tell("default", entry)
-
     def report(live: LiveSession) -> Report:
         return report_of(live.outcome, now=time.time())
 
@@ -83,7 +79,7 @@ async def controlled(
         cassettes=(tape,),
         mode=Mode.NONE,
         folder=tape.parent,
-        on_entry=tell,
+        on_entry=hub.tell,
     )
     async with proxy, ClientSession(timeout=ClientTimeout(total=10)) as http:
         data = proxy.addresses.proxy

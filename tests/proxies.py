@@ -49,7 +49,7 @@ def proxied(cassette: Path | list[Path], *, mode: Mode, **settings: object) -> I
         settings=Settings(**free),  # type: ignore[arg-type]
         cassettes=(cassette,) if isinstance(cassette, Path) else tuple(cassette),
         mode=mode,
-        on_entry=entries.append,
+        on_entry=lambda _, entry: entries.append(entry),
     )
     with runner.InThread(proxy) as thread:
         addresses = thread.addresses

@@ -17,6 +17,7 @@ import pytest
 from commands import GRAPHTAPE, environment
 from graphtape.runner.command import Command, Exited
 from tapes import exchanged, taped
+from terminals import ON_TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's signals
 # sh runs a trap only between two commands: short ones.
 LOOP = "echo $$; while :; do sleep 0.05; done"
 STUBBORN = "trap '' TERM; sleep 60 & echo $!; while :; do sleep 0.05; done"
-# A program of its own, with the terminal on its streams as its own terminal.
-ON_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.argv[1], sys.argv[1:])"
-)
 COUNTING = """
 import os, signal, sys, time
 got = []

@@ -8,8 +8,9 @@ import click
 
 from graphtape import runner
 from graphtape.cli import serving, trailing
-from graphtape.cli.live_line import live_line
 from graphtape.cli.options import FilePath, option, proxying
+from graphtape.cli.terminal.live_line import live_line
+from graphtape.cli.terminal.screen import is_terminal
 from graphtape.core.tape.outcome import Mode
 
 
@@ -92,6 +93,7 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
         mode=Mode(settings.mode),
         on_entry=live_line(quiet=settings.quiet),
         on_note=serving.note,
+        tells_misses=settings.quiet or not is_terminal(),
         alone=True,
     )
 

@@ -8,9 +8,10 @@ import click
 
 from graphtape import runner
 from graphtape.cli import serving, trailing
-from graphtape.cli.live_line import live_line
 from graphtape.cli.loading import loading
 from graphtape.cli.options import FilePath, RetryAfter, option, proxying
+from graphtape.cli.terminal.live_line import live_line
+from graphtape.cli.terminal.screen import is_terminal
 from graphtape.core.tape.outcome import Mode
 from graphtape.core.tape.position import Order
 
@@ -63,6 +64,7 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
         mode=Mode.NONE,
         on_entry=live_line(quiet=settings.quiet),
         on_note=serving.note,
+        tells_misses=settings.quiet or not is_terminal(),
         alone=True,
         on_progress=loading(),
     )

@@ -44,4 +44,11 @@ def command(ctx: click.Context, /, **_: object) -> None:
         serving.say(f"the sandbox tenant is at {addresses.proxy}")
         serving.say("stop with Ctrl-C")
 
-    runner.run(runner.until_stopped(server, on_ready=ready, ready_file=settings.ready_file))
+    runner.run(
+        runner.until_stopped(
+            server,
+            on_ready=ready,
+            ready_file=settings.ready_file,
+            on_signal=serving.end_line_of_keys,
+        )
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 
 import click
 
@@ -10,6 +12,7 @@ from graphtape.core.report.wording import count
 
 __all__ = [
     "count",
+    "end_line_of_keys",
     "note",
     "say",
     "set_up_logging",
@@ -24,6 +27,12 @@ def say(line: str) -> None:
 def note(line: str) -> None:
     """Tell the user what he should know."""
     say(f"note: {line}")
+
+
+def end_line_of_keys(number: int) -> None:
+    """Leave the line on which a terminal has shown `^C`; of other signals it shows nothing."""
+    if number == signal.SIGINT and sys.stderr.isatty():
+        say("")
 
 
 def set_up_logging() -> None:

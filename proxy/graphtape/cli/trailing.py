@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 from urllib.parse import quote
@@ -101,7 +102,14 @@ def serve(
 
     ready_file = settings.ready_file
     if not words:
-        runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=ready_file))
+        runner.run(
+            runner.until_stopped(
+                proxy,
+                on_ready=ready,
+                ready_file=ready_file,
+                on_signal=serving.end_line_of_keys,
+            )
+        )
         return 0
     # Only where there is a command.
     from graphtape.runner.command import Command, Exited, NotStarted  # noqa: PLC0415
@@ -114,6 +122,8 @@ def serve(
             serving.say(f"Error: {ending.reason}")
             ctx.exit(ending.code)
         case Exited():
+            if ending.by == "SIGINT":
+                serving.end_line_of_keys(signal.SIGINT)
             if ending.code:
                 # Of the command no more than its name: arguments may hold secrets.
                 how = f"was ended by {ending.by}" if ending.by else f"exited with {ending.code}"

@@ -68,7 +68,7 @@ class Proxy:
         mode: Where the default session's answers may come from.
         records: Whether sessions may record; None where the default one does.
         folder: Cassettes of other sessions lie in it; None where they may be anywhere.
-        on_entry: Told of each request that is done; None where nobody listens.
+        on_entry: Told of each request that is done, and its session; None where nobody listens.
         on_note: Told what the user should know, a line each.
         on_progress: Told how much of a large cassette is loaded of how much.
         tells_misses: Whether the log warns of misses as they happen.
@@ -82,7 +82,7 @@ class Proxy:
     mode: Mode
     records: bool | None = None
     folder: Path | None = field(default_factory=Path)
-    on_entry: Callable[[Entry], None] | None = None
+    on_entry: Callable[[str, Entry], None] | None = None
     on_note: Callable[[str], None] = _note
     on_progress: Callable[[int, int], None] | None = None
     tells_misses: bool = True

@@ -31,13 +31,26 @@ T = TypeVar("T")
 
 
 async def until_stopped(
-    server: Proxy | SandboxServer, *, on_ready: Callable[[Addresses], None], ready_file: str | None
+    server: Proxy | SandboxServer,
+    *,
+    on_ready: Callable[[Addresses], None],
+    ready_file: str | None,
+    on_signal: Callable[[int], None] | None = None,
 ) -> None:
-    """Serve in the foreground until a signal ends it; a second one cuts what is in flight."""
+    """Serve in the foreground until a signal ends it; a second one cuts what is in flight.
+
+    Args:
+        server: Not listening yet.
+        on_ready: Told where it can be reached, once it listens.
+        ready_file: Written then.
+        on_signal: Told the number of each signal.
+    """
     ready = _ready_path(ready_file)
     stop = asyncio.Event()
 
-    def signalled(_: int) -> None:
+    def signalled(number: int) -> None:
+        if on_signal is not None:
+            on_signal(number)
         if stop.is_set():
             server.hurry()
         stop.set()

@@ -55,7 +55,7 @@ class Services:
         upstream: Where to forward to; its roots are those on tape.
         client: The way there; None where nothing is ever forwarded.
         max_body: Bytes; a larger body is passed on and left off the tape.
-        on_entry: Told of each request that is done; None where nobody listens.
+        on_entry: Told of each request that is done, and its session; None where nobody listens.
         forwarding: Asks upstream; None where nothing is ever forwarded.
         events: Tells those who listen on the control port.
         record_signin: Whether sign-in at the real authority is recorded.
@@ -73,7 +73,7 @@ class Services:
     upstream: Upstream
     client: UpstreamClient | None
     max_body: int
-    on_entry: Callable[[Entry], None] | None
+    on_entry: Callable[[str, Entry], None] | None
     forwarding: Callable[[Transaction, Forward, Override | None], Awaitable[Sent]] | None = None
     events: Events = field(default_factory=Events)
     record_signin: bool = False
@@ -99,7 +99,7 @@ class Services:
     def tell(self, session: LiveSession, entry: Entry) -> None:
         """Tell of a request that is done."""
         if self.on_entry is not None:
-            self.on_entry(entry)
+            self.on_entry(session.play.id, entry)
         self.events.tell(session.play.id, entry)
 
     def read(self, http: BaseRequest) -> Incoming:

@@ -39,6 +39,8 @@ _READING_SEGMENT = re.compile(
 )
 # RFC 3986 appendix B; urlsplit raises on odd hosts.
 _PATH = re.compile(r"(?:[a-z][a-z0-9+.-]*://[^/?#]*)?([^?#]*)", re.IGNORECASE)
+# "#", "%", "&", "+", "/" and "?": decoded they would read as something else.
+_STAYS_ENCODED = re.compile(r"(%(?:2[356BF]|3F))", re.IGNORECASE)
 _SIGN_IN_PATH = re.compile(r"/[^/]+/oauth2/(?:v2\.0/)?(?:token|devicecode|authorize)\Z")
 
 
@@ -60,6 +62,18 @@ def short(url: str) -> str:
         if url.startswith(root) and url[len(root) : len(root) + 1] in {"", "/", "?"}:
             return url[len(root) :] or "/"
     return url
+
+
+def decoded(url: str) -> str:
+    """Return a URL as `short` does, decoded where that leaves no doubt: `$top`, not `%24top`.
+
+    Bytes beyond UTF-8 become surrogate escapes, and what steers a terminal is decoded, too.
+    """
+    pieces = _STAYS_ENCODED.split(short(url))
+    return "".join(
+        piece if number % 2 else unquote(piece, errors="surrogateescape")
+        for number, piece in enumerate(pieces)
+    )
 
 
 def path_of(url: str) -> str:

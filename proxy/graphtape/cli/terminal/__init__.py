@@ -1,0 +1,1 @@
+"""What is drawn where the output is a terminal."""

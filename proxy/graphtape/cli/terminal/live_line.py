@@ -1,0 +1,131 @@
+"""A line per request while it happens, for as long as somebody can read along."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from graphtape.cli.serving import say
+from graphtape.cli.terminal.screen import is_terminal, legible, middle_cut, screen
+from graphtape.core.graph.actions import short
+from graphtape.core.journal import Source
+from graphtape.core.matching.mismatch import spelled_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from graphtape.core.journal import Entry
+
+WINDOW = 0.5
+"""Seconds in which so many lines are printed and no more."""
+
+MOST = 50
+"""Lines in that time: what comes faster nobody reads, and printing costs more than answering."""
+
+_DEFAULT = "default"
+_MOST_MISSES = 100
+"""Different misses that are explained."""
+
+_SHORTEST_PATH = 12
+_LONGEST_SESSION = 20
+_SOURCES = {
+    Source.RECORDED: "green",
+    Source.PASSED: "yellow",
+    Source.REPLAYED: "",
+    Source.INJECTED: "magenta",
+    Source.MISSED: "bold red",
+    Source.REFUSED: "yellow",
+}
+_STATUSES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}
+
+
+def live_line(*, quiet: bool) -> Callable[[str, Entry], None] | None:
+    """Return what prints a line per request, told its session; None where nothing is printed."""
+    return None if quiet else _Lines().tell
+
+
+class _Lines:
+    """Prints lines, and counts those that come too fast."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._told = 0
+        self._columns: _Columns | None = None
+
+    def tell(self, session: str, entry: Entry) -> None:
+        """Print a line, or count it."""
+        now = time.monotonic()
+        if now >= self._until:
+            if self._told > MOST:
+                say(f"… and {self._told - MOST} more")
+            self._until, self._told = now + WINDOW, 0
+        self._told += 1
+        if self._told > MOST:
+            return
+        if is_terminal():
+            # The answer goes out first: drawing takes a while, and what draws has to be imported.
+            asyncio.get_running_loop().call_soon(self._draw, session, entry)
+        else:
+            _plain(entry)
+
+    def _draw(self, session: str, entry: Entry) -> None:
+        if self._columns is None and (console := screen()) is not None:
+            self._columns = _Columns(console)
+        if self._columns is not None:
+            self._columns.tell(session, entry)
+
+
+def _plain(entry: Entry) -> None:
+    say(
+        f"{entry.method} {short(entry.url)} {entry.status or '-'} {entry.source} "
+        f"{entry.milliseconds:.0f} ms"
+    )
+
+
+class _Columns:
+    """Draws lines on a terminal, as wide as it is, and why a request was missed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._mark = "…" if console.encoding.startswith("utf") else "..."
+        self._missed: set[str] = set()
+
+    def tell(self, session: str, entry: Entry) -> None:
+        """Draw a line; below the first of the same misses, what is recorded in its place."""
+        line = self._line(entry, "" if session == _DEFAULT else session)
+        self._console.print(line, no_wrap=True, overflow="crop", crop=True)
+        new = entry.source is Source.MISSED and entry.note not in self._missed
+        if new and len(self._missed) < _MOST_MISSES:
+            self._missed.add(entry.note)
+            self._explain(entry.note)
+
+    def _line(self, entry: Entry, session: str) -> Text:
+        from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only on a terminal
+        from rich.text import Text  # noqa: PLC0415 - likewise
+
+        status = str(entry.status or "-")
+        took = f" {entry.milliseconds:4.0f} ms"
+        name = middle_cut(spelled_out(session), _LONGEST_SESSION, mark=self._mark)
+        start = Text.assemble(
+            (time.strftime("%H:%M:%S "), "dim"),
+            f"{spelled_out(entry.method):<6} ",
+            (f"{status:>3} ", _STATUSES.get(status[0], "bold red")),
+            (f"{entry.source:<8} ", _SOURCES[entry.source]),
+        )
+        end = took + (f" {name}" if name else "")
+        width = max(_SHORTEST_PATH, self._console.width - start.cell_len - cell_len(end))
+        path = middle_cut(legible(entry.url), width, mark=self._mark)
+        return start.append(set_cell_size(path, width)).append(took, "dim").append(end[len(took) :])
+
+    def _explain(self, note: str) -> None:
+        from rich.panel import Panel  # noqa: PLC0415 - only on a terminal
+        from rich.text import Text  # noqa: PLC0415 - likewise
+
+        # What is indented, or leads to it, is told in full by summary, report and console.
+        lines = [line for line in note.splitlines() if not line.startswith(" ")]
+        text = "\n".join(spelled_out(line) for line in lines if not line.endswith(":"))
+        self._console.print(Panel(Text(text), border_style="bold red"))
