@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphtape.cli.serving import note, say
+from graphtape.cli.terminal.screen import screen
 from graphtape.core.journal import Source
 from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.text import as_text
@@ -15,7 +16,7 @@ from graphtape.core.report.wording import count, first_of
 from graphtape.runner.reporting import annotate, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from graphtape.core.report.report import Report
     from graphtape.runner import Proxy
@@ -29,40 +30,48 @@ UNUSED = 4
 _MOST_CASSETTES = 20
 
 
-def tell(proxy: Proxy, settings: Settings, *, failed: bool) -> list[Report]:
+def tell(proxy: Proxy, settings: Settings, *, failed: bool, taped: bool = False) -> list[Report]:
     """Say what a run came to; write the reports that are wanted.
 
     Args:
         proxy: Stopped.
         settings: Of the run.
         failed: The command that was run failed by itself.
+        taped: Say what became of the cassettes that were recorded into, too.
 
     Raises:
         GraphtapeError: A report can't be written.
     """
     reports = proxy.reports()
-    for line in as_text(reports, failed=failed):
-        say(line)
+    saved = [*_all_taped(proxy)] if taped else []
+    console = screen()
+    if console is None:
+        for line in as_text(reports, failed=failed):
+            say(line)
+    else:
+        from graphtape.cli.terminal.summary import summary  # noqa: PLC0415 - draws at terminals
+
+        first = proxy.outcomes[0]
+        recorded = str(first.path) if taped and first.saved is not None else None
+        console.print(summary(reports, failed=failed, saved=saved, recorded=recorded))
     annotate(reports, os.environ, say=say, note=note)
     for name in settings.report:
         write_report(Path(name), reports)
+    if console is None:
+        for line in saved:
+            say(line)
     return reports
 
 
-def tell_taped(proxy: Proxy) -> None:
-    """Say what became of the cassettes that were recorded into, the default session's first.
-
-    Args:
-        proxy: Stopped.
-    """
+def _all_taped(proxy: Proxy) -> Iterator[str]:
+    """Say what became of the cassettes that were recorded into, the default session's first."""
     first, *others = proxy.outcomes
     if first.path is not None:
-        say(_taped(first, first.path))
+        yield _taped(first, first.path)
     # What wasn't written comes first: there may be more than are told.
     others.sort(key=lambda each: each.saved is not None)
     lines = [_taped(each, each.path) for each in others if each.path is not None]
-    for line in first_of(lines, _MOST_CASSETTES):
-        say(line)
+    yield from first_of(lines, _MOST_CASSETTES)
 
 
 def _taped(outcome: Outcome, cassette: Path) -> str:

@@ -104,8 +104,7 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
             serving.say(f"replaying {cassette} on {where}")
 
     ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
-    from graphtape.cli.outcome import tell, tell_taped  # noqa: PLC0415 - once it is over
+    from graphtape.cli.outcome import tell  # noqa: PLC0415 - once it is over
 
-    reports = tell(proxy, settings, failed=bool(ran))
-    tell_taped(proxy)
+    reports = tell(proxy, settings, failed=bool(ran), taped=True)
     ctx.exit(trailing.exit_code(ctx, proxy, reports, ran=ran))

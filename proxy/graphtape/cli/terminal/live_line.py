@@ -32,7 +32,7 @@ _MOST_MISSES = 100
 
 _SHORTEST_PATH = 12
 _LONGEST_SESSION = 20
-_SOURCES = {
+SOURCE_STYLES = {
     Source.RECORDED: "green",
     Source.PASSED: "yellow",
     Source.REPLAYED: "",
@@ -114,7 +114,7 @@ class _Columns:
             (time.strftime("%H:%M:%S "), "dim"),
             f"{spelled_out(entry.method):<6} ",
             (f"{status:>3} ", _STATUSES.get(status[0], "bold red")),
-            (f"{entry.source:<8} ", _SOURCES[entry.source]),
+            (f"{entry.source:<8} ", SOURCE_STYLES[entry.source]),
         )
         end = took + (f" {name}" if name else "")
         width = max(_SHORTEST_PATH, self._console.width - start.cell_len - cell_len(end))

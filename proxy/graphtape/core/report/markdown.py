@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph.actions import short
 from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.others import Others
 from graphtape.core.report.text import judgements, redacted
-from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import ago, count, first_of
 
 if TYPE_CHECKING:
@@ -31,11 +29,8 @@ def as_markdown(reports: Sequence[Report], *, limit: int | None = None) -> str:
         limit: UTF-8 bytes; cut between two blocks, and said, where it would take more. Empty where
             not even that fits.
     """
-    first, *others = reports
-    if others:
-        first = replace(first, unused=joint(reports))
-    chosen = Others.of(others, most=_MOST)
-    blocks = [block for report in (first, *chosen.told) for block in _blocks(report)]
+    chosen = Others.of(reports, most=_MOST)
+    blocks = [block for report in (chosen.first, *chosen.told) for block in _blocks(report)]
     blocks += [f"{line[:1].upper()}{line[1:]}.\n" for line in chosen.rest]
     if limit is None:
         return "\n".join(blocks)

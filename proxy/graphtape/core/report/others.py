@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.journal import Source
+from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import count
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ class Others:
     """The sessions beside the default one, for a person.
 
     Attributes:
+        first: That of the default session, with what no session used.
         told: The first of those with something to tell; what they left unused is told of all
             sessions together.
         rest: What is to be said of those that aren't told, a line each.
     """
 
+    first: Report
     told: tuple[Report, ...]
     rest: tuple[str, ...]
 
@@ -64,11 +67,14 @@ class Others:
         """Choose those to be told.
 
         Args:
-            reports: Without that of the default session.
+            reports: That of the default session first.
             most: How many are told.
         """
-        eventful = [each for each in reports if _eventful(each)]
-        quiet = [each for each in reports if not _eventful(each)]
+        first, *others = reports
+        if others:
+            first = replace(first, unused=joint(reports))
+        eventful = [each for each in others if _eventful(each)]
+        quiet = [each for each in others if not _eventful(each)]
         left = eventful[most:]
         rest = []
         if left:
@@ -79,6 +85,7 @@ class Others:
         if quiet:
             rest.append(f"{_summed(quiet)}, nothing to tell")
         return cls(
+            first=first,
             told=tuple(replace(each, unused=()) for each in eventful[:most]),
             rest=tuple(rest),
         )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph.actions import short
 from graphtape.core.journal import Source
 from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.others import Others
-from graphtape.core.report.unused import joint
 from graphtape.core.report.wording import ago, count, first_of
 from graphtape.core.verdict.tally import Tally
 
@@ -24,7 +22,8 @@ _MOST = 20
 _MOST_OTHER_MISSES = 9
 _MOST_UNUSED = 10
 _MOST_INDICES = 100
-_MOST_OTHERS = 20
+MOST_OTHERS = 20
+"""Sessions beside the default one that are told."""
 
 
 def as_text(reports: Sequence[Report], *, failed: bool = False) -> list[str]:
@@ -37,11 +36,8 @@ def as_text(reports: Sequence[Report], *, failed: bool = False) -> list[str]:
         reports: That of the default session first.
         failed: The command that was run failed by itself: what it left unused is counted alone.
     """
-    first, *others = reports
-    if others:
-        first = replace(first, unused=joint(reports))
-    lines = _lines(first, failed=failed)
-    chosen = Others.of(others, most=_MOST_OTHERS)
+    chosen = Others.of(reports, most=MOST_OTHERS)
+    lines = _lines(chosen.first, failed=failed)
     for report in chosen.told:
         lines.append(f"session {report.session}:")
         lines += [f"  {line}" for line in _lines(report, failed=failed)]
@@ -52,7 +48,7 @@ def _lines(report: Report, *, failed: bool) -> list[str]:
     taping = report.taping
     return [
         _counted(report),
-        *first_of([_of_cassette(each) for each in report.cassettes if _is_told(each)], _MOST),
+        *first_of(aged(report), _MOST),
         *first_of(
             [
                 f"unfinished: {each.method} {short(each.url)}: {each.reason}{_times(each.times)}"
@@ -74,6 +70,11 @@ def _lines(report: Report, *, failed: bool) -> list[str]:
 def _counted(report: Report) -> str:
     counts = ", ".join(f"{n} {source}" for source, n in report.counts.items() if n)
     return f"{count(report.arrived, 'request')}" + (f": {counts}" if counts else "")
+
+
+def aged(report: Report) -> list[str]:
+    """Say of each cassette how old it is, where that is known, and whether it was edited."""
+    return [_of_cassette(each) for each in report.cassettes if _is_told(each)]
 
 
 def _is_told(cassette: Aged) -> bool:
