@@ -15,7 +15,9 @@ from graphtape.cli.options import option
 from graphtape.core.address import Address
 from graphtape.core.errors import UsageError
 
-_PATIENCE = 5.0
+CONTROL = "127.0.0.1:8788"
+
+PATIENCE = 5.0
 """Seconds that the proxy may take to answer."""
 
 
@@ -38,12 +40,12 @@ def command(
       graphtape replay cassettes/disconnect.yaml
       graphtape console
     """  # noqa: D301 - click's mark for lines to leave alone
-    address = Address.parse(control or "127.0.0.1:8788")
-    url = f"http://{address}/console" if ready_file is None else _said(ready_file)
+    address = Address.parse(control or CONTROL)
+    url = f"http://{address}/console" if ready_file is None else said_in(ready_file, "console")
     # The control port is this machine's: no corporate proxy stands between.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=_PATIENCE):
+        with opener.open(url, timeout=PATIENCE):
             pass
     except urllib.error.HTTPError as exc:
         raise click.ClickException(
@@ -61,16 +63,18 @@ def command(
         serving.note("no browser was found; open the link in one")
 
 
-def _said(ready_file: str) -> str:
-    """Return the console's URL that a ready file has.
+def said_in(ready_file: str, what: str) -> str:
+    """Return the URL that a ready file has of something.
 
     Raises:
         UsageError: It has none.
     """
     try:
-        url = json.loads(Path(ready_file).read_text(encoding="utf-8"))["console"]
+        url = json.loads(Path(ready_file).read_text(encoding="utf-8"))[what]
     except (OSError, ValueError, LookupError, TypeError) as exc:
         raise UsageError(f"{ready_file!r} is no ready file of a proxy that runs") from exc
     if not isinstance(url, str) or not url.startswith("http://"):
-        raise UsageError(f"the proxy of {ready_file!r} was started with --no-console")
+        raise UsageError(
+            f"the proxy of {ready_file!r} has no {what}; --no-console leaves the console out"
+        )
     return url

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from graphtape.cli.options import FilePath
+from graphtape.cli.terminal.screen import drawn, screen
 from graphtape.core.errors import GraphtapeError
-from graphtape.core.matching.drift import as_json, drift, line
+from graphtape.core.matching.drift import Aspect, as_json, drift, line
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.tape.store import open_cassette
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+    from rich.text import Text
+
     from graphtape.core.matching.drift import Change
 
 DRIFTED = 1
 COULD_NOT_LOOK = 2
+
+_STYLES = {"appeared": "green", "vanished": "red", "changed": "yellow"}
 
 
 @click.command("diff")
@@ -48,9 +58,31 @@ def command(ctx: click.Context, /, old: Path, new: Path, form: str) -> None:
         ctx.exit(COULD_NOT_LOOK)
     if form == "json":
         click.echo(_as_json(old, new, changes))
+    elif changes and (console := screen(err=False)) is not None:
+        click.echo(drawn(console, *_tables(changes)), nl=False)
     else:
-        click.echo("\n".join(map(line, changes)) or "no drift")
+        click.echo("\n".join(spelled_out(line(each)) for each in changes) or "no drift")
     ctx.exit(DRIFTED if changes else 0)
+
+
+def _tables(changes: tuple[Change, ...]) -> Iterator[Text | Table]:
+    """Make a table for each operation, and its name above it; of one that came or went, a line."""
+    from rich.text import Text  # noqa: PLC0415 - draws at terminals
+
+    from graphtape.cli.terminal.table import table  # noqa: PLC0415 - likewise
+
+    for operation, of_it in groupby(changes, lambda change: change.operation):
+        first, *others = of_it
+        if first.aspect is Aspect.OPERATION:
+            yield Text(spelled_out(line(first)), _STYLES[first.kind])
+            continue
+        made = table("", "change", "what", "old", "new")
+        for each in (first, *others):
+            what = f"{each.aspect} {each.place}".rstrip()
+            sides = (Text(spelled_out(side or "")) for side in (each.old, each.new))
+            made.add_row("", Text(each.kind, _STYLES[each.kind]), Text(spelled_out(what)), *sides)
+        yield Text(spelled_out(str(operation)), "bold")
+        yield made
 
 
 def _as_json(old: Path, new: Path, changes: tuple[Change, ...]) -> str:

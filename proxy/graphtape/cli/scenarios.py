@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from graphtape.cli.terminal.screen import drawn, screen
 from graphtape.core.errors import UsageError
 from graphtape.scenarios import file_text, is_file, load, preset_text, presets, read, schema_text
 
@@ -21,12 +22,26 @@ def command(name: str | None, *, schema: bool) -> None:
             raise UsageError(f"--schema is that of every scenario; leave {name!r} out")
         click.echo(schema_text(), nl=False)
     elif name is None:
-        width = max(map(len, presets()))
-        for each in presets():
-            click.echo(f"{each:<{width}}  {load(each).description}")
+        _list()
     elif is_file(name):
         text = file_text(name)
         read(text, source=name)
         click.echo(text, nl=not text.endswith("\n"))
     else:
         click.echo(preset_text(name), nl=False)
+
+
+def _list() -> None:
+    listed = [(each, load(each).description) for each in presets()]
+    console = screen(err=False)
+    if console is None:
+        width = max(len(name) for name, _ in listed)
+        for name, description in listed:
+            click.echo(f"{name:<{width}}  {description}")
+        return
+    from graphtape.cli.terminal.table import table  # noqa: PLC0415 - draws at terminals
+
+    made = table("scenario", "what it does", whole="scenario")
+    for row in listed:
+        made.add_row(*row)
+    click.echo(drawn(console, made), nl=False)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
+from base64 import b64encode
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from graphtape.cli.options import FilePath
 from graphtape.cli.table import Layout, Row, rows
+from graphtape.cli.terminal.screen import is_terminal, screen, writable
 from graphtape.cli.transcript import transcript
 from graphtape.core.errors import UsageError
 from graphtape.core.matching.key import MatchOptions
@@ -26,6 +29,7 @@ from graphtape.tape.store import open_cassette
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from graphtape.core.message import Request, Response
     from graphtape.tape.vcr_format import Cassette
 
 _STATUS = re.compile(r"[1-5](?:[0-9]{2}|xx)", re.IGNORECASE)
@@ -73,6 +77,14 @@ class _Filter:
 @click.option(
     "--index", "indices", metavar="FROM-TO", multiple=True, help="Only 3, 3-10, 3- or -10."
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="A table, or one JSON object.",
+)
 @click.option("--no-pager", is_flag=True, help="Never page what is longer than the terminal.")
 def command(
     cassette: Path,
@@ -82,13 +94,14 @@ def command(
     paths: tuple[str, ...],
     statuses: tuple[str, ...],
     indices: tuple[str, ...],
+    form: str,
     no_pager: bool,
 ) -> None:
     """Print the interactions of CASSETTE, or of a HAR file, as a table.
 
     A `>` marks a write, with which a new stretch of tape begins. `=2` says that the request is that
     of interaction 2, and a `?` that others differ from it only in what was masked: they play in
-    order. On a terminal, long paths are cut in the middle and long tables go through
+    order. On a terminal, paths are decoded and wrapped, and long tables go through
     $PAGER. Filters may be repeated, or hold several values between commas.
     """
     wanted = _Filter(
@@ -106,6 +119,9 @@ def command(
         alike=opened.metadata.alike if opened.metadata is not None else (),
     )
     shown = [row for row in rows(recording) if wanted.lets_by(row)]
+    if form == "json":
+        click.echo(_as_json(cassette, opened, shown, recording, verbose=verbose))
+        return
     heading = _heading(cassette, opened, len(shown))
     _print(_blocks(heading, shown, recording, verbose=verbose), pager=not no_pager)
 
@@ -159,23 +175,62 @@ def _blocks(
     yield heading + "\n"
     if not shown:
         return
-    layout = Layout.of(shown, shutil.get_terminal_size().columns if _on_terminal() else None)
-    yield layout.titles + "\n"
-    for start in range(0, len(shown), 1 if verbose else _ROWS_AT_ONCE):
-        lines = [
-            layout.line(row) for row in shown[start : start + (1 if verbose else _ROWS_AT_ONCE)]
-        ]
+    draw = _drawing(Layout.of(shown))
+    at_once = 1 if verbose else _ROWS_AT_ONCE
+    for start in range(0, len(shown), at_once):
+        yield draw(shown[start : start + at_once], titles=not start)
         if verbose:
-            lines += transcript(recording.interactions[shown[start].index])
-        yield "\n".join(lines) + "\n"
+            lines = transcript(recording.interactions[shown[start].index])
+            yield "".join(f"{line}\n" for line in lines)
 
 
-def _on_terminal() -> bool:
-    return sys.stdout.isatty()
+class _Draw(Protocol):
+    def __call__(self, rows: Sequence[Row], *, titles: bool) -> str: ...
+
+
+def _drawing(layout: Layout) -> _Draw:
+    """Return what writes rows: as wide as they are, or wrapped at a terminal's width."""
+    console = screen(err=False)
+    if console is None:
+        return layout.lines
+    from graphtape.cli.terminal.table import Interactions  # noqa: PLC0415 - draws at terminals
+
+    return Interactions(console, layout).draw
+
+
+def _as_json(
+    path: Path, cassette: Cassette, shown: Sequence[Row], recording: Recording, *, verbose: bool
+) -> str:
+    interactions = []
+    for row in shown:
+        interaction = recording.interactions[row.index]
+        tree = row.as_json(interaction)
+        if verbose:
+            tree["request"] = _message(interaction.request)
+            tree["response"] = _message(interaction.response)
+        interactions.append(tree)
+    metadata = cassette.metadata
+    told = {
+        "cassette": str(path),
+        "size": len(cassette.interactions),
+        "upstream": metadata.upstream if metadata is not None else None,
+        "recorded_at": metadata.recorded_at if metadata is not None else None,
+        "edited": cassette.edited,
+        "interactions": interactions,
+    }
+    return json.dumps(told, indent=2)
+
+
+def _message(message: Request | Response) -> dict[str, object]:
+    try:
+        body = {"body": message.body.decode()}
+    except UnicodeDecodeError:
+        body = {"base64": b64encode(message.body).decode()}
+    return {"headers": list(message.headers), **body}
 
 
 def _print(blocks: Iterator[str], *, pager: bool) -> None:
-    if pager and _on_terminal():
+    if pager and is_terminal(err=False):
         height = shutil.get_terminal_size().lines
         known: list[str] = []
         lines = 0
@@ -188,13 +243,7 @@ def _print(blocks: Iterator[str], *, pager: bool) -> None:
         blocks = iter(known)
     try:
         while piece := "".join(islice(blocks, _ROWS_AT_ONCE)):
-            click.echo(_writable(piece), nl=False)
+            click.echo(writable(piece), nl=False)
     except BrokenPipeError:
         # The reader, `head` say, had enough. What is left in the buffer would fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _writable(text: str) -> str:
-    """Spell out what the output's encoding has no letters for."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphtape.core.graph.actions import short
 from graphtape.core.matching.masked import key_digest
@@ -12,14 +12,13 @@ from graphtape.core.matching.mismatch import spelled_out
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from graphtape.core.message import Interaction
     from graphtape.core.tape.recording import Recording
 
 STRETCH = ">"
 _TITLES = ("", "#", "method", "status", "bytes", "same", "path")
 _LEFT = frozenset({0, 2, 5, 6})
 _GAP = "  "
-_SHORTEST_PATH = 20
-_ELLIPSIS = "..."  # a terminal that can't write the sign is no reason to fail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +42,19 @@ class Row:
     first: int | None
     masked: bool
     path: str
+
+    def as_json(self, interaction: Interaction) -> dict[str, object]:
+        """Write it for programs; method and URL are the interaction's own."""
+        return {
+            "index": self.index,
+            "write": self.write,
+            "method": interaction.request.method,
+            "url": interaction.request.url,
+            "status": self.status,
+            "bytes": self.size,
+            "same": self.first,
+            "masked": self.masked,
+        }
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -86,48 +98,45 @@ def rows(recording: Recording) -> Iterator[Row]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How wide the columns are.
+class Column(NamedTuple):
+    """A column of the table.
 
     Attributes:
-        widths: In characters; of the last one at most.
+        width: In characters.
+        left: Whether its texts stand to the left.
     """
 
-    widths: tuple[int, ...]
+    title: str
+    width: int
+    left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How wide the columns are."""
+
+    columns: tuple[Column, ...]
 
     @classmethod
-    def of(cls, shown: Sequence[Row], width: int | None) -> Layout:
-        """Fit rows into a width, None for any; a path keeps some room however narrow it is."""
+    def of(cls, shown: Sequence[Row]) -> Layout:
+        """Fit the columns to rows."""
         cells = [_TITLES, *(row.cells for row in shown)]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(_TITLES))]
-        if width is not None:
-            left = width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
-            widths[-1] = min(widths[-1], max(left, _SHORTEST_PATH))
-        return cls(tuple(widths))
+        return cls(
+            tuple(
+                Column(title, max(len(row[number]) for row in cells), number in _LEFT)
+                for number, title in enumerate(_TITLES)
+            )
+        )
 
-    @property
-    def titles(self) -> str:
-        """The line above the rows."""
-        return self._line(_TITLES)
-
-    def line(self, row: Row) -> str:
-        """Write a row."""
-        return self._line(row.cells)
+    def lines(self, rows: Sequence[Row], *, titles: bool) -> str:
+        """Write rows, a line each however long it gets, and above them the titles."""
+        cells = [*([_TITLES] if titles else []), *(row.cells for row in rows)]
+        return "".join(f"{self._line(each)}\n" for each in cells)
 
     def _line(self, cells: tuple[str, ...]) -> str:
         *others, path = cells
         texts = [
-            f"{cell:<{width}}" if column in _LEFT else f"{cell:>{width}}"
-            for column, (cell, width) in enumerate(zip(others, self.widths, strict=False))
+            f"{cell:<{column.width}}" if column.left else f"{cell:>{column.width}}"
+            for cell, column in zip(others, self.columns, strict=False)
         ]
-        return _GAP.join([*texts, _middle_out(path, self.widths[-1])]).rstrip()
-
-
-def _middle_out(text: str, width: int) -> str:
-    """Shorten in the middle: the start of a path says what it is about, its end what is done."""
-    if len(text) <= width:
-        return text
-    kept = width - len(_ELLIPSIS)
-    end = kept * 2 // 3
-    return text[: kept - end] + _ELLIPSIS + text[len(text) - end :]
+        return _GAP.join([*texts, path])

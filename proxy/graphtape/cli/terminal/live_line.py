@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from graphtape.cli.serving import say
-from graphtape.cli.terminal.screen import is_terminal, legible, middle_cut, screen
+from graphtape.cli.terminal.screen import STATUS_STYLES, is_terminal, legible, middle_cut, screen
 from graphtape.core.graph.actions import short
 from graphtape.core.journal import Source
 from graphtape.core.matching.mismatch import spelled_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rich.console import Console
     from rich.text import Text
@@ -32,7 +32,7 @@ _MOST_MISSES = 100
 
 _SHORTEST_PATH = 12
 _LONGEST_SESSION = 20
-SOURCE_STYLES = {
+SOURCE_STYLES: Mapping[Source, str] = {
     Source.RECORDED: "green",
     Source.PASSED: "yellow",
     Source.REPLAYED: "",
@@ -40,7 +40,6 @@ SOURCE_STYLES = {
     Source.MISSED: "bold red",
     Source.REFUSED: "yellow",
 }
-_STATUSES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}
 
 
 def live_line(*, quiet: bool) -> Callable[[str, Entry], None] | None:
@@ -113,7 +112,7 @@ class _Columns:
         start = Text.assemble(
             (time.strftime("%H:%M:%S "), "dim"),
             f"{spelled_out(entry.method):<6} ",
-            (f"{status:>3} ", _STATUSES.get(status[0], "bold red")),
+            (f"{status:>3} ", STATUS_STYLES.get(status[0], "bold red")),
             (f"{entry.source:<8} ", SOURCE_STYLES[entry.source]),
         )
         end = took + (f" {name}" if name else "")

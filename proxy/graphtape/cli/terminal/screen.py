@@ -10,12 +10,15 @@ from graphtape.core.graph.actions import decoded
 from graphtape.core.matching.mismatch import spelled_out
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 _SPARES_ENDS = 3
 """A cut text keeps twice as much of its end as of its start: a third of it is the start."""
 
 _DUMB_HEIGHT = 25
+
+STATUS_STYLES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}
+"""Of statuses, by their first digit."""
 
 
 def is_terminal(*, err: bool = True) -> bool:
@@ -51,6 +54,20 @@ def _columns(*, err: bool) -> int | None:
         return os.get_terminal_size((sys.stderr if err else sys.stdout).fileno()).columns or None
     except OSError:
         return None
+
+
+def drawn(console: Console, *what: RenderableType) -> str:
+    """Draw as text of whole lines, escape sequences included, in letters that stdout has."""
+    with console.capture() as captured:
+        for each in what:
+            console.print(each)
+    return writable(captured.get())
+
+
+def writable(text: str) -> str:
+    """Spell out what stdout's encoding has no letters for."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def legible(url: str) -> str:

@@ -1,0 +1,104 @@
+"""`graphtape sessions`."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from graphtape.cli.console import CONTROL, PATIENCE, said_in
+from graphtape.cli.options import option
+from graphtape.cli.terminal.screen import drawn, screen
+from graphtape.core.address import Address
+from graphtape.core.matching.mismatch import spelled_out
+from graphtape.server.control.message import SessionList
+
+if TYPE_CHECKING:
+    from graphtape.server.control.message import SessionFacts
+
+_TITLES = ("session", "mode", "requests", "answers", "bends", "cassettes")
+
+
+@click.command("sessions")
+@option(
+    "--control",
+    metavar="HOST:PORT",
+    help=f"Where the proxy's control API listens; default {CONTROL}.",
+)
+@option("--ready-file", metavar="FILE", help="That the proxy has written; it says where.")
+@option("--control-token", metavar="TOKEN", help="That the proxy was started with.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="A table, or the control API's own answer.",
+)
+def command(
+    control: str | None, ready_file: str | None, control_token: str | None, *, form: str
+) -> None:
+    """List the open sessions of a proxy that runs.
+
+    \b
+    Examples:
+      graphtape replay cassettes/disconnect.yaml
+      graphtape sessions
+    """  # noqa: D301 - click's mark for lines to leave alone
+    address = Address.parse(control or CONTROL)
+    base = f"http://{address}" if ready_file is None else said_in(ready_file, "control")
+    raw = _get(f"{base}/sessions", control_token)
+    if form == "json":
+        click.echo(json.dumps(json.loads(raw), indent=2))
+        return
+    try:
+        rows = [_row(each) for each in msgspec.json.decode(raw, type=SessionList).sessions]
+    except msgspec.MsgspecError as exc:
+        raise click.ClickException(f"{base} is no control API of this Graphtape") from exc
+    console = screen(err=False)
+    if console is None:
+        for row in (_TITLES, *rows):
+            click.echo("\t".join(row))
+        return
+    from rich.text import Text  # noqa: PLC0415 - draws at terminals
+
+    from graphtape.cli.terminal.table import table  # noqa: PLC0415 - likewise
+
+    made = table(*_TITLES)
+    for row in rows:
+        made.add_row(*map(Text, row))
+    click.echo(drawn(console, made), nl=False)
+
+
+def _get(url: str, token: str | None) -> bytes:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    # The control port is this machine's: no corporate proxy stands between.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - http, of an address
+    try:
+        with opener.open(asked, timeout=PATIENCE) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as exc:
+        why = "; give its --control-token" if exc.code in {401, 403} else ""
+        raise click.ClickException(f"{url} answers {exc.code}{why}") from exc
+    except OSError as exc:
+        raise click.ClickException(
+            f"nothing answers at {url}; start `graphtape replay` or `graphtape record`, or say "
+            "where with --control HOST:PORT"
+        ) from exc
+
+
+def _row(session: SessionFacts) -> tuple[str, ...]:
+    cells = (
+        session.id,
+        session.mode,
+        str(session.requests),
+        ", ".join(f"{times} {source}" for source, times in session.answers.items() if times),
+        ", ".join((*session.scenario, *session.status)),
+        ", ".join(session.cassettes),
+    )
+    return tuple(map(spelled_out, cells))
