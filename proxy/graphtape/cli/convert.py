@@ -12,14 +12,18 @@ import click
 
 from graphtape import __version__
 from graphtape.cli.options import FilePath
+from graphtape.cli.terminal.progress import working
 from graphtape.core.errors import UsageError
 from graphtape.core.message import Interaction
 from graphtape.core.redaction import Redactor
 from graphtape.tape.har import cloud_of
+from graphtape.tape.progress import step, told
 from graphtape.tape.store import check_file, open_har, save_cassette
 from graphtape.tape.vcr_format import Metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from graphtape.tape.har import Log
 
 
@@ -43,7 +47,10 @@ def command(source: Path, target: Path, *, force: bool) -> None:
     given = os.environ.get("GRAPHTAPE_SALT")
     redactor = Redactor(salt=given or secrets.token_hex(16))
     metadata = _metadata(log, salt="" if given else redactor.salt)
-    save_cassette(target, _redacted(log, redactor), metadata=metadata)
+    size = len(log.interactions)
+    with working(f"converting {source}") as progress:
+        clean = _redacted(told(log.interactions, size, step(progress, 0, 2)), redactor)
+        save_cassette(target, told(clean, size, step(progress, 1, 2)), metadata=metadata)
     click.echo(f"{target}: wrote {_count(len(log.interactions), 'interaction')}")
     counts = redactor.counts
     click.echo(
@@ -65,13 +72,13 @@ def _metadata(log: Log, *, salt: str) -> Metadata:
     )
 
 
-def _redacted(log: Log, redactor: Redactor) -> list[Interaction]:
+def _redacted(interactions: Iterable[Interaction], redactor: Redactor) -> list[Interaction]:
     return [
         Interaction(
             request=redactor.request(each.request).request,
             response=redactor.response(each.response, url=each.request.url),
         )
-        for each in log.interactions
+        for each in interactions
     ]
 
 

@@ -10,6 +10,7 @@ from graphtape import runner
 from graphtape.cli import serving, trailing
 from graphtape.cli.options import FilePath, option, proxying
 from graphtape.cli.terminal.live_line import live_line
+from graphtape.cli.terminal.progress import LOADING, SAVING, progress
 from graphtape.cli.terminal.screen import is_terminal
 from graphtape.core.tape.outcome import Mode
 
@@ -95,6 +96,8 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
         on_note=serving.note,
         tells_misses=settings.quiet or not is_terminal(),
         alone=True,
+        on_progress=progress(LOADING),
+        on_saving=progress(SAVING),
     )
 
     def ready(where: str) -> None:

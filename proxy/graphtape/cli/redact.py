@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 import click
 
 from graphtape.cli.options import FilePath, config, option, settings_of
+from graphtape.cli.terminal.progress import working
 from graphtape.core.errors import CassetteError, NotAFileError
 from graphtape.tape.baseline import is_baseline
 from graphtape.tape.cleaning import Clean, Cleaned, clean
@@ -56,7 +57,8 @@ def _redact(path: Path, policy: Policy) -> int:
         return FAILED
     salt = os.environ.get("GRAPHTAPE_SALT")
     try:
-        outcome = clean(path, policy, salt=salt)
+        with working(f"redacting {path}") as progress:
+            outcome = clean(path, policy, salt=salt, progress=progress)
     except NotAFileError as exc:
         click.echo(f"error: {exc}", err=True)
         return COULD_NOT_LOOK

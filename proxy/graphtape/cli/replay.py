@@ -8,9 +8,9 @@ import click
 
 from graphtape import runner
 from graphtape.cli import serving, trailing
-from graphtape.cli.loading import loading
 from graphtape.cli.options import FilePath, RetryAfter, option, proxying
 from graphtape.cli.terminal.live_line import live_line
+from graphtape.cli.terminal.progress import LOADING, SAVING, progress
 from graphtape.cli.terminal.screen import is_terminal
 from graphtape.core.tape.outcome import Mode
 from graphtape.core.tape.position import Order
@@ -66,7 +66,8 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
         on_note=serving.note,
         tells_misses=settings.quiet or not is_terminal(),
         alone=True,
-        on_progress=loading(),
+        on_progress=progress(LOADING),
+        on_saving=progress(SAVING),
     )
 
     def ready(where: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from graphtape.cli.options import FilePath, config, option, settings_of
+from graphtape.cli.terminal.progress import working
 from graphtape.core.errors import CassetteError
 from graphtape.core.redaction import Rule
 
@@ -133,7 +134,8 @@ def _scanned(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tup
                 _say(f"could not look: {path}: {UNSAVED}")
                 continue
             try:
-                found = scan_file(path, policy)
+                with working(f"scanning {path}") as progress:
+                    found = scan_file(path, policy, progress=progress)
             except Exception as exc:  # noqa: BLE001 - our own mistake; exit 1 would say "found"
                 scan.failed += 1
                 _say(f"could not look: {path}: {type(exc).__name__} while looking through it")

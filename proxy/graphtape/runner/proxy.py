@@ -71,6 +71,7 @@ class Proxy:
         on_entry: Told of each request that is done, and its session; None where nobody listens.
         on_note: Told what the user should know, a line each.
         on_progress: Told how much of a large cassette is loaded of how much.
+        on_saving: Told how much of a recording is saved of how much.
         tells_misses: Whether the log warns of misses as they happen.
         alone: Whether the process is the proxy's own, so that its garbage is collected as suits it.
         addresses: Where it can be reached, once it listens.
@@ -85,6 +86,7 @@ class Proxy:
     on_entry: Callable[[str, Entry], None] | None = None
     on_note: Callable[[str], None] = _note
     on_progress: Callable[[int, int], None] | None = None
+    on_saving: Callable[[int, int], None] | None = None
     tells_misses: bool = True
     alone: bool = False
     addresses: Addresses = field(init=False)
@@ -143,6 +145,7 @@ class Proxy:
             upstream=self._upstream.name,
             say=self.on_note,
             progress=self.on_progress,
+            saving=self.on_saving,
         )
         # In this thread: nothing is served yet.
         default = opener.open(DEFAULT_ID, self.cassettes, mode=self.mode)

@@ -14,6 +14,7 @@ from graphtape.core.redaction import Redactor, Rule
 from graphtape.tape.file_scan import NOWHERE, metadata_text, scan_file, variables_text
 from graphtape.tape.har import cloud_of
 from graphtape.tape.lock import locked
+from graphtape.tape.progress import step, told
 from graphtape.tape.store import cassette_bytes, open_cassette, save_cassette
 from graphtape.tape.vcr_format import Cassette, Metadata
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.redaction import Policy
+    from graphtape.tape.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,43 +57,48 @@ class Cleaned:
 Outcome: TypeAlias = Clean | Cleaned
 
 
-def clean(path: Path, policy: Policy, *, salt: str | None) -> Outcome:
+def clean(
+    path: Path, policy: Policy, *, salt: str | None, progress: Progress | None = None
+) -> Outcome:
     """Redact a cassette file in place, atomically. Comments and unknown keys in it go.
 
     Args:
         path: Of a YAML cassette, whoever wrote it.
         policy: What is redacted.
         salt: For pseudonyms, kept out of the file; None for the cassette's own, or a new one.
+        progress: Told how much is done.
 
     Raises:
         CassetteError: It can't be read or written, holds what only a person can clean, or is
             being recorded. It is as it was.
     """
     before = cassette_bytes(path)
-    seen = scan_file(path, policy)
+    reading, opening, redacting, writing, checking = (step(progress, n, 5) for n in range(5))
+    seen = scan_file(path, policy, progress=reading)
     if seen.failure is not None:
         raise CassetteError(seen.failure)
     if all(each.finding.rule == Rule.OPAQUE for each in seen.findings):
         return Clean(left=len(seen.findings))
     _refuse_unwritable(path)
-    cassette = open_cassette(path)
+    cassette = open_cassette(path, progress=opening)
     redactor = Redactor(salt=salt or _salt(path, cassette, policy), policy=policy)
     metadata = replace(
         cassette.metadata or _metadata(cassette),
         salt="" if salt else redactor.salt,
         variables=_redacted_variables(cassette, redactor),
     )
-    _write(path, replace(_redacted(cassette, redactor), metadata=metadata), before=before)
+    redacted = replace(_redacted(cassette, redactor, redacting), metadata=metadata)
+    _write(path, redacted, before=before, progress=writing)
     counts = redactor.counts
     return Cleaned(
         secrets=counts["secrets"],
         identities=counts["identities"],
         personal=counts["personal"],
-        left=len(scan_file(path, policy).findings),
+        left=len(scan_file(path, policy, progress=checking).findings),
     )
 
 
-def _write(path: Path, cassette: Cassette, *, before: bytes) -> None:
+def _write(path: Path, cassette: Cassette, *, before: bytes, progress: Progress | None) -> None:
     """Replace the file unless it isn't any more what it was `before`."""
     try:
         with locked(path):
@@ -99,7 +106,7 @@ def _write(path: Path, cassette: Cassette, *, before: bytes) -> None:
                 raise CassetteError(f"{path}: was changed meanwhile; redact it again")
             save_cassette(
                 path,
-                cassette.interactions,
+                told(cassette.interactions, len(cassette.interactions), progress),
                 metadata=cassette.metadata,
                 other_metadata=cassette.other_metadata,
             )
@@ -135,13 +142,13 @@ def _salt(path: Path, cassette: Cassette, policy: Policy) -> str:
     return cassette.metadata.salt
 
 
-def _redacted(cassette: Cassette, redactor: Redactor) -> Cassette:
+def _redacted(cassette: Cassette, redactor: Redactor, progress: Progress | None) -> Cassette:
     interactions = tuple(
         Interaction(
             request=redactor.request(each.request).request,
             response=redactor.response(each.response, url=each.request.url),
         )
-        for each in cassette.interactions
+        for each in told(cassette.interactions, len(cassette.interactions), progress)
     )
     metadata = _redacted_metadata(cassette.other_metadata, redactor)
     return replace(cassette, interactions=interactions, other_metadata=metadata)

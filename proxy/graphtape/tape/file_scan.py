@@ -13,6 +13,7 @@ from graphtape.core.json_text import NotJsonError, scalars
 from graphtape.core.json_text import text as unquoted
 from graphtape.core.message import Interaction, Request, Response
 from graphtape.core.redaction import Finding, Redactor, find, find_in_text
+from graphtape.tape.progress import step, told
 from graphtape.tape.store import open_cassette, open_har
 from graphtape.tape.vcr_format import Cassette
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.redaction import Policy
+    from graphtape.tape.progress import Progress
 
 NOWHERE = "https://graph.microsoft.com/"
 """What metadata is taken for an answer of: the rules for answers hold for it."""
@@ -31,6 +33,7 @@ _WHERE = re.compile(r"metadata|\w+\.(?:url|header|body)")
 _STEP_ENDS = re.compile(r"[.\[\]]")
 _LONGEST_NAME, _LONGEST_PLACE = 32, 400
 _DEEPEST = 100
+_STEPS = 2  # read, looked through
 _SHOWN, _SHOWN_PART = 4, 6
 
 # Where a reader's message quotes a value of the file, which may be the secret.
@@ -76,28 +79,33 @@ class FileScan:
     failure: str | None = None
 
 
-def scan_file(path: Path, policy: Policy) -> FileScan:
+def scan_file(path: Path, policy: Policy, *, progress: Progress | None = None) -> FileScan:
     """Look through a cassette or HAR file. Its message never holds what it found.
 
-    A file that can't be read as one is still searched for tokens and private keys.
+    A file that can't be read as one is still searched for tokens and private keys. `progress` is
+    told how much is done.
     """
     try:
-        cassette, unseen = _opened(path)
+        cassette, unseen = _opened(path, step(progress, 0, _STEPS))
     except CassetteError as exc:
         failure = unquoting(exc, path, policy)
         return FileScan(findings=_loose(path, policy), failure=failure)
     return FileScan(
         interactions=len(cassette.interactions),
-        findings=located_findings(cassette, policy) + _loose(path, policy, cassette),
+        findings=located_findings(cassette, policy, progress=step(progress, 1, _STEPS))
+        + _loose(path, policy, cassette),
         unseen=unseen,
     )
 
 
-def located_findings(cassette: Cassette, policy: Policy) -> tuple[LocatedFinding, ...]:
+def located_findings(
+    cassette: Cassette, policy: Policy, *, progress: Progress | None = None
+) -> tuple[LocatedFinding, ...]:
     """Find what interactions and metadata hold."""
     clean = Redactor(salt="", policy=policy)
     found: list[LocatedFinding] = []
-    for number, interaction in enumerate(cassette.interactions):
+    size = len(cassette.interactions)
+    for number, interaction in enumerate(told(cassette.interactions, size, progress)):
         findings = list(find(interaction, policy))
         if findings:
             places = _Places(interaction)
@@ -150,11 +158,11 @@ def unquoting(error: CassetteError, path: Path, policy: Policy) -> str:
     return start + Redactor(salt="", policy=policy).text(rest)
 
 
-def _opened(path: Path) -> tuple[Cassette, tuple[str, ...]]:
+def _opened(path: Path, progress: Progress | None) -> tuple[Cassette, tuple[str, ...]]:
     if path.suffix.lower() == ".har":
         log = open_har(path)
         return Cassette(interactions=log.interactions), log.skipped
-    return open_cassette(path), ()
+    return open_cassette(path, progress=progress), ()
 
 
 def _loose(

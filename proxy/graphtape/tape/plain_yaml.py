@@ -10,7 +10,7 @@ what is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import yaml
 
@@ -20,8 +20,8 @@ except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]  # the same, without libyaml
 
 
-Progress: TypeAlias = "Callable[[int, int], None]"
-"""Told how much of a whole is done; the unit is its maker's own."""
+if TYPE_CHECKING:
+    from graphtape.tape.progress import Progress
 
 _Event = TypeVar("_Event", bound=yaml.Event)
 

@@ -18,6 +18,7 @@ from graphtape.tape.hooks import Hooks
 from graphtape.tape.lock import locked
 from graphtape.tape.masked_alike import MaskedAlike
 from graphtape.tape.part import Part, set_aside
+from graphtape.tape.progress import told
 from graphtape.tape.record import Header
 from graphtape.tape.recovery import UnreadablePartError, recover
 from graphtape.tape.rerecording import keep_volatile
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Response
     from graphtape.core.redaction import Redactor
+    from graphtape.tape.progress import Progress
     from graphtape.tape.vcr_format import Metadata
 
 log = logging.getLogger("graphtape")
@@ -107,6 +109,7 @@ class Recorder:
         hooks: The user's own, before redaction.
         keep_opaque: Whether what can't be looked into is kept.
         fsync: Whether a record must survive a power loss before its answer's last byte.
+        progress: Told how much is saved.
         dropped: Why interactions were left off the tape, a line each.
         variables: Kept beside the interactions, by name; an existing cassette's too.
         failures: What went wrong besides, a line each; the run isn't a success.
@@ -124,6 +127,7 @@ class Recorder:
     hooks: Hooks = field(default_factory=Hooks)
     keep_opaque: bool = False
     fsync: bool = False
+    progress: Progress | None = None
     dropped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
@@ -413,7 +417,8 @@ class Recorder:
             new = keep_volatile(self.old, new)
             interactions, metadata = new.interactions, new.metadata or metadata
         path = self._target()
-        save_cassette(path, interactions, metadata=metadata, other_metadata=others)
+        whole = told(interactions, len(self.existing) + len(recovered), self.progress)
+        save_cassette(path, whole, metadata=metadata, other_metadata=others)
         if not recovered.damaged:
             part.remove()
         else:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Interaction
     from graphtape.tape import har
+    from graphtape.tape.progress import Progress
 
 _JSON_SUFFIX: Final = ".json"
 LARGE: Final = 256 * 1024
@@ -27,8 +28,12 @@ _HAR_SUFFIX: Final = ".har"
 _LONGEST_NAME = 200
 
 
-def open_cassette(path: Path) -> Cassette:
+def open_cassette(path: Path, *, progress: Progress | None = None) -> Cassette:
     """Read a cassette file; `.json` as JSON, `.har` as HAR, any other as YAML.
+
+    Args:
+        path: Of the file.
+        progress: As for `vcr_format.load`.
 
     Raises:
         CassetteError: It is missing, can't be read, or isn't a cassette.
@@ -37,7 +42,7 @@ def open_cassette(path: Path) -> Cassette:
         from graphtape.tape import har  # noqa: PLC0415 - few cassettes are
 
         return har.load(_content(path, missing="no such file; check the path"), name=str(path))
-    return load(cassette_bytes(path), name=str(path), json=_is_json(path))
+    return load(cassette_bytes(path), name=str(path), json=_is_json(path), progress=progress)
 
 
 def cassette_bytes(path: Path) -> bytes:

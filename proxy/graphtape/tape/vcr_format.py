@@ -20,7 +20,7 @@ from graphtape.tape import entry
 from graphtape.tape.digest import Digest
 from graphtape.tape.inspection import inspect, top_level_list
 from graphtape.tape.long_scalar import LONG, scalar
-from graphtape.tape.plain_yaml import NotPlainError, Progress, read_plain
+from graphtape.tape.plain_yaml import NotPlainError, read_plain
 
 try:
     from yaml import CSafeDumper as SafeDumper
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from vcr.request import Request as VcrRequest
     from yaml.constructor import SafeConstructor
+
+    from graphtape.tape.progress import Progress
 
     class Serializer(Protocol):
         """What of vcrpy's YAML is used."""
@@ -96,20 +98,23 @@ class Cassette:
     edited: bool = False
 
 
-def load(data: bytes, *, name: str, json: bool = False) -> Cassette:
+def load(
+    data: bytes, *, name: str, json: bool = False, progress: Progress | None = None
+) -> Cassette:
     """Read a cassette: vcrpy's, of any of its clients and versions since 1.0, or our own.
 
     Args:
         data: The whole file.
         name: What messages call it.
         json: JSON instead of YAML.
+        progress: As for `read_plain`; of what isn't plain YAML nothing is told.
 
     Raises:
         CassetteError: It isn't a whole cassette.
     """
     if not json:
         found: list[Interaction] = []
-        rest = stream(data, found.append, name=name)
+        rest = stream(data, found.append, name=name, progress=progress)
         if rest is not None:
             return replace(rest, interactions=tuple(found))
     text = _decoded(data, name=name)

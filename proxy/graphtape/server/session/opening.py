@@ -48,12 +48,14 @@ class Opener:
         say: Told what the user should know, a line each.
         progress: Told how much of a large cassette is loaded of how much, in no unit of its own;
             from the thread that loads.
+        saving: Told how much of a recording is saved, from the thread that saves.
     """
 
     settings: Settings
     upstream: str
     say: Callable[[str], None]
     progress: Callable[[int, int], None] | None = None
+    saving: Callable[[int, int], None] | None = None
     _options: MatchOptions = field(init=False)
     _policy: Policy = field(init=False)
     _scenarios: tuple[Scenario, ...] = field(init=False)
@@ -297,6 +299,7 @@ class Opener:
             hooks=Hooks.named(redaction.before_record_request, redaction.before_record_response),
             keep_opaque=self.settings.keep_opaque,
             fsync=self.settings.fsync,
+            progress=self.saving,
         )
 
 
