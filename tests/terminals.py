@@ -25,6 +25,9 @@ ON_TERMINAL = (
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ERASED = re.compile(r"[^\n]*\n(?:\x1b\[\?25h)?\r\x1b\[1A\x1b\[2K")
+"""A line that the cursor went back up to, and that was wiped."""
+
 CTRL_C = b"\x03"
 _UNSET = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM", "PAGER", "LESS", "CI")
 
@@ -46,7 +49,7 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """What can be read, without colours; of a line that was drawn anew the last state."""
-        plain = ESCAPE.sub("", self.drawn).replace("\r\n", "\n")
+        plain = ESCAPE.sub("", _ERASED.sub("", self.drawn)).replace("\r\n", "\n")
         return [line.rpartition("\r")[2].rstrip() for line in plain.split("\n")]
 
     @property

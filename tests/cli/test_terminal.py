@@ -77,6 +77,29 @@ def test_live_lines_are_columns_no_wider_than_the_terminal(tmp_path: Path, colum
     assert "/retire" in second
 
 
+def test_where_a_path_has_no_room_it_stands_below_its_line(tmp_path: Path) -> None:
+    with replaying(tmp_path, columns=40) as (terminal, proxy, _):
+        ask(proxy, DEVICE, "POST")
+        line = line_with(terminal, " POST ")
+        terminal.until("/retire")
+        terminal.press(CTRL_C)
+        terminal.finish()
+    assert " 200 replayed" in line
+    assert line.endswith(" ms")
+    assert max(map(len, terminal.lines[terminal.lines.index(line) :])) <= 40
+    below = terminal.lines[terminal.lines.index(line) + 1]
+    assert below.startswith("  /v1.0/")
+    assert below.endswith("/retire")
+
+
+def test_a_long_method_keeps_the_columns(tmp_path: Path) -> None:
+    with replaying(tmp_path) as (terminal, proxy, _):
+        ask(proxy, "/v1.0/you", "PROPFIND")
+        ask(proxy, "/v1.0/me")
+        missed, hit = line_with(terminal, " missed "), line_with(terminal, " replayed ")
+    assert missed.index("/v1.0/you") == hit.index("/v1.0/me")
+
+
 def test_a_live_line_is_decoded_where_that_leaves_no_doubt(tmp_path: Path) -> None:
     with replaying(tmp_path) as (terminal, proxy, _):
         ask(proxy, GROUPS)

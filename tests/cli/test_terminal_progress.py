@@ -69,7 +69,9 @@ def har(folder: Path) -> Path:
 
 
 @posix
-@pytest.mark.parametrize(("command", "columns"), [("scan", 60), ("scan", 120), ("redact", 120)])
+@pytest.mark.parametrize(
+    ("command", "columns"), [("scan", 40), ("scan", 60), ("scan", 120), ("redact", 120)]
+)
 def test_long_work_on_a_cassette_shows_rate_and_time_left(
     tmp_path: Path, command: str, columns: int
 ) -> None:
@@ -78,6 +80,46 @@ def test_long_work_on_a_cassette_shows_rate_and_time_left(
         terminal.finish()
     assert BAR.search(terminal.drawn)
     assert not BAR.search(terminal.lines[-2])
+
+
+@posix
+@pytest.mark.parametrize(
+    "arguments",
+    [("show", "large.yaml", "--index", "1"), ("diff", "large.yaml", "large.yaml"),
+     ("trim", "--dry-run", "large.yaml")],
+    ids=lambda arguments: str(arguments[0]),
+)  # fmt: skip
+def test_opening_a_large_cassette_shows_it(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    cassette(tmp_path, 12_000)
+    with at_terminal(*arguments, cwd=tmp_path) as terminal:
+        terminal.finish()
+    assert terminal.code == 0
+    assert BAR.search(terminal.drawn)
+    assert not BAR.search(terminal.text)
+
+
+@posix
+def test_a_scan_of_many_small_files_shows_it(tmp_path: Path) -> None:
+    text = cassette(tmp_path, 10).read_text()
+    for number in range(400):
+        (tmp_path / f"small-{number}.yaml").write_text(text)
+    with at_terminal("scan", ".", cwd=tmp_path) as terminal:
+        terminal.finish()
+    assert "scanning 401 files" in terminal.drawn
+    assert BAR.search(terminal.drawn)
+
+
+@posix
+@pytest.mark.parametrize("command", ["scan", "replay"])
+def test_what_fails_leaves_no_bar_behind(tmp_path: Path, command: str) -> None:
+    with cassette(tmp_path, 12_000).open("a") as file:
+        file.write("- [\n")
+    env = {"GRAPHTAPE_CACHE_DIR": str(tmp_path / "cache")}
+    with at_terminal(command, "large.yaml", cwd=tmp_path, columns=200, env=env) as terminal:
+        terminal.finish()
+    assert BAR.search(terminal.drawn)
+    assert "large.yaml, line" in terminal.text
+    assert not BAR.search(terminal.text)
 
 
 @posix

@@ -68,10 +68,10 @@ def test_what_was_masked_and_where_it_was_saved_is_told_with_the_commands_that_s
         saved=("saved a b.yaml: 2 interactions, 2 new",),
         recorded="a b.yaml",
     ).splitlines()
-    assert "masked     redacted: 3 secrets masked, 1 identity replaced by pseudonyms" in lines
+    assert "masked     3 secrets masked, 1 identity replaced by pseudonyms" in lines
     assert "           more: graphtape show 'a b.yaml' --verbose" in lines
     assert lines[-2:] == [
-        "saved      saved a b.yaml: 2 interactions, 2 new",
+        "saved      a b.yaml: 2 interactions, 2 new",
         "           more: graphtape show 'a b.yaml'",
     ]
 
@@ -85,6 +85,11 @@ def test_what_a_failed_command_left_unused_is_counted_alone() -> None:
 def test_unused_interactions_are_named_as_ranges() -> None:
     lone = tape(*(f"GET /v1.0/{number}" for number in range(40)))
     assert "graphtape show tape.yaml --index 0-39" in drawn(tell(session(lone)))
+
+
+def test_of_many_unused_interactions_those_not_named_are_counted() -> None:
+    many = tape(*(f"GET /v1.0/{number}" for number in range(317)))
+    assert "           and 307 more" in drawn(tell(session(many))).splitlines()
 
 
 def test_a_session_with_something_to_tell_has_its_own_rows() -> None:

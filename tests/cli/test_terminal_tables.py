@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's terminals")
 
-WIDTHS = pytest.mark.parametrize("columns", [60, 120])
+WIDTHS = pytest.mark.parametrize("columns", [40, 60, 120])
 LONG = "/v1.0/groups/%7Bid%7D/members?%24filter=startswith(displayName,'%C3%84')&%24select=id,mail"
 
 
@@ -43,10 +43,17 @@ def test_show_wraps_and_decodes(tmp_path: Path, columns: int) -> None:
     terminal = run(tmp_path, "show", tape.name, columns=columns)
     assert terminal.code == 0
     assert max(map(len, terminal.lines)) <= columns
-    *_, last = terminal.drawn.splitlines()
-    assert ESCAPE.search(last)
-    assert "startswith(displayName,'Ä')" in in_one(terminal).replace("\n", "") or columns == 60
+    assert any(ESCAPE.search(line) for line in terminal.drawn.splitlines() if "404" in line)
+    assert "startswith(displayName,'Ä')" in in_one(terminal)
     assert "&$select=id,mail" in in_one(terminal)
+
+
+def test_a_path_has_room_however_long_a_method_is(tmp_path: Path) -> None:
+    tape = taped(tmp_path, exchanged("QUERY" * 12, LONG), exchanged("GET", "/v1.0/me"))
+    terminal = run(tmp_path, "show", tape.name, columns=50)
+    assert max(map(len, terminal.lines)) <= 50
+    assert "  /v1.0/me" in terminal.lines
+    assert "startswith(displayName,'Ä')" in in_one(terminal)
 
 
 @WIDTHS
@@ -60,7 +67,7 @@ def test_scenarios_wrap(tmp_path: Path, columns: int) -> None:
         assert words.issuperset(load(name).description.split())
 
 
-@WIDTHS
+@pytest.mark.parametrize("columns", [60, 120])
 def test_a_diff_is_a_table_for_each_operation(tmp_path: Path, columns: int) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -89,7 +96,7 @@ def test_a_diff_is_a_table_for_each_operation(tmp_path: Path, columns: int) -> N
     assert r"field n\x1b[2J (number) vanished" in plain
 
 
-@WIDTHS
+@pytest.mark.parametrize("columns", [40, 80, 160])
 def test_sessions_are_listed(tmp_path: Path, columns: int) -> None:
     tape = taped(tmp_path, exchanged("GET", "/v1.0/me"), exchanged("GET", "/v1.0/users"))
     with serving("replay", tape.name, "--control-token", "obviously-fake", cwd=tmp_path) as served:
@@ -108,7 +115,7 @@ def test_sessions_are_listed(tmp_path: Path, columns: int) -> None:
     assert max(map(len, terminal.lines)) <= columns
     for word in ("default", "spec-4", "failed", tape.name):
         assert word in in_one(terminal)
-    assert "1replayed,1missed" in in_one(terminal) or columns == 60
+    assert "1replayed,1missed" in in_one(terminal) or columns == 80
     row = plain.stdout.splitlines()[2].split("\t")
     assert row == ["spec-4", "none", "2", "1 replayed, 1 missed", "failed", tape.name]
     listed = json.loads(tree.stdout)["sessions"]
@@ -141,3 +148,31 @@ def test_a_terminal_of_few_letters_gets_the_others_spelled_out(tmp_path: Path) -
     terminal = run(tmp_path, "show", tape.name, columns=120, env=few)
     assert terminal.code == 0
     assert r"/v1.0/\xe9t\xe9" in terminal.text
+
+
+HOSTILE = "/v1.0/a\x1b]0;x\x07b[red]c[/red]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "-v", "tape.yaml"),
+        ("scan", "tape.yaml"),
+        ("trim", "--dry-run", "--unused", "0,1", "tape.yaml"),
+        ("diff", "tape.yaml", "other/tape.yaml"),
+        ("convert", "\x1b[7m.har", "new.yaml"),
+    ],
+    ids=lambda arguments: str(arguments[0]),
+)
+def test_nothing_of_a_tape_steers_whoever_reads(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    secret = json.dumps({"k\x1b[2J": {"clientSecret": "no-real-one-Zm9v"}, "[red]x": 1})
+    taped(tmp_path, exchanged("GET", HOSTILE), exchanged("G\x1b[7mT", "/v1.0/me", secret))
+    (tmp_path / "other").mkdir()
+    taped(tmp_path / "other", exchanged("G\x1b[7mT", "/v1.0/me", '{"\\u009b31m": 1}'))
+    plain = graphtape(*arguments, cwd=tmp_path)
+    assert all(line.isprintable() for line in (plain.stdout + plain.stderr).split("\n"))
+    terminal = run(tmp_path, *arguments, columns=80)
+    assert all(line.isprintable() for line in terminal.lines)
+    if arguments[0] in {"show", "trim"}:
+        assert r"/v1.0/a\x1b]0;x\x07b[red]c[/red]" in in_one(terminal)
+        assert r"/v1.0/a\x1b]0;x\x07b[red]c[/red]" in plain.stdout

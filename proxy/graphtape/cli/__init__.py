@@ -35,6 +35,12 @@ class _NotAFileError(click.ClickException):
     exit_code = 2
 
 
+def _told(error: GraphtapeError) -> str:
+    from graphtape.cli.serving import spelled_out  # noqa: PLC0415 - few runs end in an error
+
+    return spelled_out(str(error))
+
+
 class _LazyGroup(click.Group):
     """Imports a command's module when the command is asked for."""
 
@@ -63,11 +69,11 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except NotAFileError as exc:
-            raise _NotAFileError(str(exc)) from exc
+            raise _NotAFileError(_told(exc)) from exc
         except UsageError as exc:
-            raise click.UsageError(str(exc)) from exc
+            raise click.UsageError(_told(exc)) from exc
         except GraphtapeError as exc:
-            raise click.ClickException(str(exc)) from exc
+            raise click.ClickException(_told(exc)) from exc
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

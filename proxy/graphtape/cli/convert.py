@@ -14,6 +14,7 @@ from graphtape import __version__
 from graphtape.cli.options import FilePath
 from graphtape.cli.terminal.progress import working
 from graphtape.core.errors import UsageError
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.message import Interaction
 from graphtape.core.redaction import Redactor
 from graphtape.tape.har import cloud_of
@@ -59,7 +60,7 @@ def command(source: Path, target: Path, *, force: bool) -> None:
         f"{_count(counts['personal'], 'personal field')}"
     )
     for reason in log.skipped:
-        click.echo(f"left out {reason}")
+        click.echo(spelled_out(f"left out {reason}"))
 
 
 def _metadata(log: Log, *, salt: str) -> Metadata:

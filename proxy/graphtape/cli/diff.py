@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from graphtape.cli.options import FilePath
+from graphtape.cli.terminal.progress import working
 from graphtape.cli.terminal.screen import drawn, screen
 from graphtape.core.errors import GraphtapeError
 from graphtape.core.matching.drift import Aspect, as_json, drift, line
 from graphtape.core.matching.mismatch import spelled_out
+from graphtape.tape.progress import step
 from graphtape.tape.store import open_cassette
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 DRIFTED = 1
 COULD_NOT_LOOK = 2
+
+_STEPS = 2  # the old one read, and the new one
 
 _STYLES = {"appeared": "green", "vanished": "red", "changed": "yellow"}
 
@@ -51,7 +55,10 @@ def command(ctx: click.Context, /, old: Path, new: Path, form: str) -> None:
     Exit codes: 0 no drift, 1 drift, 2 a recording can't be read.
     """
     try:
-        changes = drift(open_cassette(old).interactions, open_cassette(new).interactions)
+        with working(f"comparing {new}") as progress:
+            before = open_cassette(old, progress=step(progress, 0, _STEPS))
+            after = open_cassette(new, progress=step(progress, 1, _STEPS))
+            changes = drift(before.interactions, after.interactions)
     except GraphtapeError as exc:
         # Not raised on: a broken cassette is 1 elsewhere, which means drift here.
         click.echo(f"Error: {exc}", err=True)

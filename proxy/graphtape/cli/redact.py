@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 import click
 
 from graphtape.cli.options import FilePath, config, option, settings_of
+from graphtape.cli.serving import say
 from graphtape.cli.terminal.progress import working
 from graphtape.core.errors import CassetteError, NotAFileError
 from graphtape.tape.baseline import is_baseline
@@ -46,27 +47,27 @@ def command(ctx: click.Context, /, paths: tuple[Path, ...], **_: object) -> None
                 code = max(code, _redact(path, policy))
     except CassetteError as exc:
         code = max(code, FAILED)
-        click.echo(f"error: {exc}", err=True)
+        say(f"error: {exc}")
     ctx.exit(code)
 
 
 def _redact(path: Path, policy: Policy) -> int:
     """Redact one file; return the exit code it is worth."""
     if is_part(path):
-        click.echo(f"error: {path}: {UNSAVED}", err=True)
+        say(f"error: {path}: {UNSAVED}")
         return FAILED
     salt = os.environ.get("GRAPHTAPE_SALT")
     try:
         with working(f"redacting {path}") as progress:
             outcome = clean(path, policy, salt=salt, progress=progress)
     except NotAFileError as exc:
-        click.echo(f"error: {exc}", err=True)
+        say(f"error: {exc}")
         return COULD_NOT_LOOK
     except CassetteError as exc:
-        click.echo(f"error: {exc}", err=True)
+        say(f"error: {exc}")
         return FAILED
     except Exception as exc:  # noqa: BLE001 - our own mistake; the other files are still to do
-        click.echo(f"error: {path}: left as it is: {type(exc).__name__} in redaction", err=True)
+        say(f"error: {path}: left as it is: {type(exc).__name__} in redaction")
         return FAILED
     click.echo(f"{path}: {_told(outcome)}")
     return 0

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from graphtape.cli.options import FilePath, config, option, settings_of
+from graphtape.cli.serving import say
 from graphtape.cli.terminal.progress import working
 from graphtape.core.errors import CassetteError
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.redaction import Rule
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from graphtape.core.redaction import Policy
     from graphtape.tape.baseline import Accepted, Baseline
     from graphtape.tape.file_scan import FileScan, LocatedFinding
+    from graphtape.tape.progress import Progress
 
 FOUND = 1
 COULD_NOT_LOOK = 2
@@ -107,11 +110,11 @@ def command(
         scan.found += [(path, located) for located in seen.findings]
     if writes:
         writes.write(writes.entry(path, located) for path, located in scan.found)
-        _say(f"{write_baseline}: accepted {_count(len(scan.found), 'finding')}")
+        say(f"{write_baseline}: accepted {_count(len(scan.found), 'finding')}")
         ctx.exit(COULD_NOT_LOOK if scan.failed else 0)
     new = _new(scan, known) if known else scan.found
     _print(new, Form(form or Form.TEXT))
-    _say(_summary(scan, new))
+    say(_summary(scan, new))
     if scan.failed:
         ctx.exit(COULD_NOT_LOOK)
     ctx.exit(FOUND if new else 0)
@@ -119,39 +122,68 @@ def command(
 
 def _scanned(paths: Sequence[Path], policy: Policy, scan: _Scan) -> Iterator[tuple[Path, FileScan]]:
     """Look through each file; say of which it could not be done."""
-    from graphtape.tape.baseline import is_baseline  # noqa: PLC0415 - as above
-    from graphtape.tape.file_scan import scan_file  # noqa: PLC0415 - as above
-    from graphtape.tape.folder import UNSAVED, cassettes_among, is_part, parts_among  # noqa: PLC0415 - as above
+    from graphtape.tape.folder import UNSAVED, parts_among  # noqa: PLC0415 - as above
+    from graphtape.tape.progress import step  # noqa: PLC0415 - as above
 
     try:
         for path in parts_among(paths):
-            _say(f"{path}: {UNSAVED}")
-        for path in cassettes_among(paths):
-            if is_baseline(path):
-                continue  # a hook names every file of a folder
-            if is_part(path):
-                scan.failed += 1
-                _say(f"could not look: {path}: {UNSAVED}")
-                continue
-            try:
-                with working(f"scanning {path}") as progress:
-                    found = scan_file(path, policy, progress=progress)
-            except Exception as exc:  # noqa: BLE001 - our own mistake; exit 1 would say "found"
-                scan.failed += 1
-                _say(f"could not look: {path}: {type(exc).__name__} while looking through it")
-                continue
-            scan.files.append(path)
-            for reason in found.unseen:
-                _say(f"{path}: searched for tokens and keys alone: {reason}")
-            if found.failure is None:
-                scan.looked += 1
-            else:
-                scan.failed += 1
-                _say(f"could not look: {found.failure}")
-            yield path, found
+            say(f"{path}: {UNSAVED}")
+        files = _listed(paths, scan)
+        what = str(files[0]) if len(files) == 1 else f"{len(files)} files"
+        with working(f"scanning {what}") as progress:
+            for number, path in enumerate(files):
+                part = step(progress, number, len(files))
+                if part is not None:
+                    part(0, 1)
+                if (seen := _looked_through(path, policy, scan, part)) is not None:
+                    yield path, seen
     except CassetteError as exc:
         scan.failed += 1
-        _say(f"could not look: {exc}")
+        say(f"could not look: {exc}")
+
+
+def _listed(paths: Sequence[Path], scan: _Scan) -> list[Path]:
+    """List the files to look through; those before a folder that can't be listed, too."""
+    from graphtape.tape.baseline import is_baseline  # noqa: PLC0415 - as above
+    from graphtape.tape.folder import cassettes_among  # noqa: PLC0415 - as above
+
+    files: list[Path] = []
+    try:
+        for path in cassettes_among(paths):
+            if not is_baseline(path):  # a hook names every file of a folder
+                files.append(path)  # noqa: PERF401 - what was listed before a failure stays
+    except CassetteError as exc:
+        scan.failed += 1
+        say(f"could not look: {exc}")
+    return files
+
+
+def _looked_through(
+    path: Path, policy: Policy, scan: _Scan, progress: Progress | None
+) -> FileScan | None:
+    """Look through a file and count it; None where it could not be done at all."""
+    from graphtape.tape.file_scan import scan_file  # noqa: PLC0415 - as above
+    from graphtape.tape.folder import UNSAVED, is_part  # noqa: PLC0415 - as above
+
+    if is_part(path):
+        scan.failed += 1
+        say(f"could not look: {path}: {UNSAVED}")
+        return None
+    try:
+        found = scan_file(path, policy, progress=progress)
+    except Exception as exc:  # noqa: BLE001 - our own mistake; exit 1 would say "found"
+        scan.failed += 1
+        say(f"could not look: {path}: {type(exc).__name__} while looking through it")
+        return None
+    scan.files.append(path)
+    for reason in found.unseen:
+        say(f"{path}: searched for tokens and keys alone: {reason}")
+    if found.failure is None:
+        scan.looked += 1
+    else:
+        scan.failed += 1
+        say(f"could not look: {found.failure}")
+    return found
 
 
 def _new(scan: _Scan, known: Baseline) -> list[tuple[Path, LocatedFinding]]:
@@ -161,7 +193,7 @@ def _new(scan: _Scan, known: Baseline) -> list[tuple[Path, LocatedFinding]]:
     gone: set[Accepted] = {each for each in known.accepted if each.file in names}
     gone.difference_update(entries)
     if gone:
-        _say(f"{known.path}: {_count(len(gone), 'accepted finding')} found no more")
+        say(f"{known.path}: {_count(len(gone), 'accepted finding')} found no more")
     return [
         found
         for found, entry in zip(scan.found, entries, strict=True)
@@ -181,7 +213,8 @@ def _print(found: Sequence[tuple[Path, LocatedFinding]], form: Form) -> None:
     for path, each in found:
         where = "" if each.interaction is None else f", interaction {each.interaction}"
         finding = each.finding
-        click.echo(f"{path}{where}, {finding.place}: {finding.excerpt} [{finding.rule}]")
+        line = f"{path}{where}, {finding.place}: {finding.excerpt} [{finding.rule}]"
+        click.echo(spelled_out(line))
 
 
 def _fields(path: Path, located: LocatedFinding) -> dict[str, object]:
@@ -223,10 +256,6 @@ def _advice(new: Sequence[tuple[Path, LocatedFinding]]) -> Iterator[str]:
             f"; of {_OPAQUE} values, name the field under [redaction] fields, "
             "or allow the value under allow-values"
         )
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from graphtape.cli.terminal.screen import drawn, screen
+from graphtape.cli.terminal.screen import screen
 from graphtape.core.errors import UsageError
 from graphtape.scenarios import file_text, is_file, load, preset_text, presets, read, schema_text
 
@@ -32,16 +32,13 @@ def command(name: str | None, *, schema: bool) -> None:
 
 
 def _list() -> None:
-    listed = [(each, load(each).description) for each in presets()]
+    listed = {name: load(name).description for name in presets()}
     console = screen(err=False)
     if console is None:
-        width = max(len(name) for name, _ in listed)
-        for name, description in listed:
+        width = max(map(len, listed))
+        for name, description in listed.items():
             click.echo(f"{name:<{width}}  {description}")
         return
-    from graphtape.cli.terminal.table import table  # noqa: PLC0415 - draws at terminals
+    from graphtape.cli.terminal.table import described  # noqa: PLC0415 - draws at terminals
 
-    made = table("scenario", "what it does", whole="scenario")
-    for row in listed:
-        made.add_row(*row)
-    click.echo(drawn(console, made), nl=False)
+    click.echo(described(console, "scenario", "what it does", listed), nl=False)

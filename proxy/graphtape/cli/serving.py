@@ -6,8 +6,7 @@ import logging
 import signal
 import sys
 
-import click
-
+from graphtape.core.matching import mismatch
 from graphtape.core.report.wording import count
 
 __all__ = [
@@ -16,12 +15,20 @@ __all__ = [
     "note",
     "say",
     "set_up_logging",
+    "spelled_out",
 ]
 
 
 def say(line: str) -> None:
-    """Tell the user; stdout belongs to the command that is run."""
-    click.echo(line, err=True)
+    """Tell the user, and nothing that steers his terminal; stdout is the command's that is run."""
+    # Not click's echo: it writes past what keeps a bar below the text.
+    sys.stderr.write(spelled_out(line) + "\n")
+    sys.stderr.flush()
+
+
+def spelled_out(text: str) -> str:
+    """Write what steers a terminal as escapes, but for the ends of lines."""
+    return "\n".join(map(mismatch.spelled_out, text.split("\n")))
 
 
 def note(line: str) -> None:
@@ -54,4 +61,4 @@ class _OneLine(logging.Formatter):
         line = super().format(record).rstrip()
         if record.exc_info and record.exc_info[1] is not None:
             line += f": {type(record.exc_info[1]).__name__}"
-        return line
+        return spelled_out(line)

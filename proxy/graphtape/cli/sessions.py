@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from graphtape.server.control.message import SessionFacts
 
 _TITLES = ("session", "mode", "requests", "answers", "bends", "cassettes")
+_NARROW = 80
+"""Cells of a terminal below which so many columns would be too narrow to read."""
 
 
 @click.command("sessions")
@@ -66,12 +68,20 @@ def command(
         return
     from rich.text import Text  # noqa: PLC0415 - draws at terminals
 
-    from graphtape.cli.terminal.table import table  # noqa: PLC0415 - likewise
+    from graphtape.cli.terminal.table import below, table  # noqa: PLC0415 - likewise
 
+    if console.width < _NARROW:
+        click.echo(below(console, {row[0]: _listed(row) for row in rows}), nl=False)
+        return
     made = table(*_TITLES)
     for row in rows:
         made.add_row(*map(Text, row))
     click.echo(drawn(console, made), nl=False)
+
+
+def _listed(row: tuple[str, ...]) -> str:
+    named = zip(_TITLES[1:], row[1:], strict=True)
+    return "\n".join(f"{title}: {text}" for title, text in named if text)
 
 
 def _get(url: str, token: str | None) -> bytes:

@@ -18,6 +18,7 @@ import click
 
 from graphtape.cli.options import FilePath
 from graphtape.cli.table import Layout, Row, rows
+from graphtape.cli.terminal.progress import working
 from graphtape.cli.terminal.screen import is_terminal, screen, writable
 from graphtape.cli.transcript import transcript
 from graphtape.core.errors import UsageError
@@ -110,7 +111,8 @@ def command(
         statuses=tuple(_status(code) for code in _split(statuses)),
         ranges=tuple(_range(text) for text in _split(indices)),
     )
-    opened = open_cassette(cassette)
+    with working(f"opening {cassette}") as progress:
+        opened = open_cassette(cassette, progress=progress)
     recording = Recording.of(
         opened.interactions,
         name=str(cassette),

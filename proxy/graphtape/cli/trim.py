@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, assert_never
 import click
 
 from graphtape.cli.options import FilePath
+from graphtape.cli.serving import note
+from graphtape.cli.terminal.progress import working
 from graphtape.cli.unused import read_unused
 from graphtape.core.errors import CassetteError, UsageError
 from graphtape.core.graph.actions import short
 from graphtape.core.matching.key import MatchOptions
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.redaction import Redactor
 from graphtape.core.tape.recording import Recording
 from graphtape.core.tape.trim import Repeat, Taken, Trimmed, Unreached, Unused, trim
@@ -82,7 +85,7 @@ def command(
             if one.trimmed.taken and not dry_run:
                 _save(one)
             for line in _lines(one, dry_run=dry_run):
-                click.echo(line)
+                click.echo(spelled_out(line))
 
 
 def _named(
@@ -124,7 +127,7 @@ def _reported(report: Path, paths: Sequence[Path]) -> dict[Path, frozenset[int]]
     if named and not any(found.values()):
         # Not refused: of the cassettes that were replayed, these may be the ones used whole.
         given = ", ".join(by_name)
-        click.echo(f"note: --report {report}: has unused interactions of {given} alone", err=True)
+        note(f"--report {report}: has unused interactions of {given} alone")
     return found
 
 
@@ -138,7 +141,8 @@ def _lock(stack: ExitStack, path: Path) -> None:
 
 
 def _open(path: Path, unused: Collection[int]) -> _Opened:
-    cassette = open_cassette(path)
+    with working(f"opening {path}") as progress:
+        cassette = open_cassette(path, progress=progress)
     size = len(cassette.interactions)
     beyond = sorted(index for index in unused if not 0 <= index < size)
     if beyond:

@@ -33,7 +33,7 @@ def open_cassette(path: Path, *, progress: Progress | None = None) -> Cassette:
 
     Args:
         path: Of the file.
-        progress: As for `vcr_format.load`.
+        progress: As for `vcr_format.load`; and, however it ends, that it is over.
 
     Raises:
         CassetteError: It is missing, can't be read, or isn't a cassette.
@@ -42,7 +42,11 @@ def open_cassette(path: Path, *, progress: Progress | None = None) -> Cassette:
         from graphtape.tape import har  # noqa: PLC0415 - few cassettes are
 
         return har.load(_content(path, missing="no such file; check the path"), name=str(path))
-    return load(cassette_bytes(path), name=str(path), json=_is_json(path), progress=progress)
+    try:
+        return load(cassette_bytes(path), name=str(path), json=_is_json(path), progress=progress)
+    finally:
+        if progress is not None:
+            progress(1, 1)
 
 
 def cassette_bytes(path: Path) -> bytes:

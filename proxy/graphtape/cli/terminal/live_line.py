@@ -13,7 +13,7 @@ from graphtape.core.journal import Source
 from graphtape.core.matching.mismatch import spelled_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import Console
     from rich.text import Text
@@ -30,8 +30,11 @@ _DEFAULT = "default"
 _MOST_MISSES = 100
 """Different misses that are explained."""
 
-_SHORTEST_PATH = 12
-_LONGEST_SESSION = 20
+_METHOD = len("OPTIONS")
+_SESSION = 10
+"""Cells that a session's name gets at least; a sixth of the width where that is more."""
+
+_SHORTEST_PATH = 10
 SOURCE_STYLES: Mapping[Source, str] = {
     Source.RECORDED: "green",
     Source.PASSED: "yellow",
@@ -95,30 +98,40 @@ class _Columns:
 
     def tell(self, session: str, entry: Entry) -> None:
         """Draw a line; below the first of the same misses, what is recorded in its place."""
-        line = self._line(entry, "" if session == _DEFAULT else session)
-        self._console.print(line, no_wrap=True, overflow="crop", crop=True)
+        for line in self._lines(entry, "" if session == _DEFAULT else spelled_out(session)):
+            self._console.print(line, no_wrap=True, overflow="crop", crop=True)
         new = entry.source is Source.MISSED and entry.note not in self._missed
         if new and len(self._missed) < _MOST_MISSES:
             self._missed.add(entry.note)
             self._explain(entry.note)
 
-    def _line(self, entry: Entry, session: str) -> Text:
-        from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only on a terminal
+    def _lines(self, entry: Entry, session: str) -> Iterator[Text]:
+        """Draw a line; where it leaves no room for a path, that stands on one of its own."""
+        from rich.cells import set_cell_size  # noqa: PLC0415 - only on a terminal
         from rich.text import Text  # noqa: PLC0415 - likewise
 
+        width = self._console.width
         status = str(entry.status or "-")
-        took = f" {entry.milliseconds:4.0f} ms"
-        name = middle_cut(spelled_out(session), _LONGEST_SESSION, mark=self._mark)
+        clock = (time.strftime("%H:%M:%S "), "dim")
+        method = self._cut(spelled_out(entry.method), _METHOD)
         start = Text.assemble(
-            (time.strftime("%H:%M:%S "), "dim"),
-            f"{spelled_out(entry.method):<6} ",
+            f"{method:<{_METHOD}} ",
             (f"{status:>3} ", STATUS_STYLES.get(status[0], "bold red")),
             (f"{entry.source:<8} ", SOURCE_STYLES[entry.source]),
         )
-        end = took + (f" {name}" if name else "")
-        width = max(_SHORTEST_PATH, self._console.width - start.cell_len - cell_len(end))
-        path = middle_cut(legible(entry.url), width, mark=self._mark)
-        return start.append(set_cell_size(path, width)).append(took, "dim").append(end[len(took) :])
+        end = Text(f" {entry.milliseconds:4.0f} ms", "dim")
+        if session:
+            end.append(" " + self._cut(session, max(_SESSION, width // 6)), "not dim")
+        path = legible(entry.url)
+        room = width - len(clock[0]) - start.cell_len - end.cell_len
+        if room >= _SHORTEST_PATH:
+            yield Text.assemble(clock, start, set_cell_size(self._cut(path, room), room), end)
+            return
+        yield Text.assemble(*([clock] if room >= 0 else []), start, end)
+        yield Text(f"  {self._cut(path, width - 2)}")
+
+    def _cut(self, text: str, width: int) -> str:
+        return middle_cut(text, width, mark=self._mark)
 
     def _explain(self, note: str) -> None:
         from rich.panel import Panel  # noqa: PLC0415 - only on a terminal

@@ -23,7 +23,12 @@ _PATIENCE = 1.0
 
 _BETWEEN = 0.1
 _WIDTH = 12
-_SAID = 30  # characters behind the bar, and of its name at least
+_SAID = 28
+"""Cells that percents, rate and remaining time take, with the gaps between."""
+
+_SHORTEST = 8
+_NARROW = 60
+"""Cells of a terminal below which there is no room for a bar."""
 
 
 def progress(what: str) -> Callable[[int, int], None] | None:
@@ -42,6 +47,8 @@ def progress(what: str) -> Callable[[int, int], None] | None:
 def working(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Lend the like of `progress` to a block; the bar is gone at its end, however that comes."""
     tell = progress(what)
+    if tell is not None:
+        tell(0, 1)
     try:
         yield tell
     finally:
@@ -91,16 +98,22 @@ def _begun(what: str) -> tuple[Progress, TaskID]:
     from rich import progress as bars  # noqa: PLC0415 - only where something takes long
 
     console = screen()
-    width = console.width if console is not None else _SAID
-    shown = middle_cut(what, max(_SAID, width - _WIDTH - _SAID), mark="...")
+    width = console.width if console is not None else _NARROW
+    bar = () if width < _NARROW else (bars.BarColumn(bar_width=_WIDTH),)
+    room = width - _SAID - (_WIDTH + 1 if bar else 0)
     # Not a thread of its own: it is drawn where it is told.
     drawn = bars.Progress(
         bars.TextColumn("{task.description}", markup=False),
-        bars.BarColumn(bar_width=_WIDTH),
+        *bar,
         bars.TextColumn("{task.percentage:3.0f} %  {task.fields[said]}", markup=False),
         console=console,
         auto_refresh=False,
         transient=True,
+        redirect_stdout=False,  # it would go where the bar is, to stderr
     )
     drawn.start()
-    return drawn, drawn.add_task(shown, total=100, said="")
+    if console is not None:
+        console.show_cursor()  # a signal that ends the process would leave it hidden
+    return drawn, drawn.add_task(
+        middle_cut(what, max(_SHORTEST, room), mark="..."), total=100, said=""
+    )

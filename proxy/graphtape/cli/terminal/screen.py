@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 from graphtape.core.graph.actions import decoded
@@ -31,8 +32,12 @@ def screen(*, err: bool = True) -> Console | None:
 
     Under `NO_COLOR`, or `TERM=dumb`, it draws without any escape sequence.
     """
-    if not is_terminal(err=err):
-        return None
+    return _console(err=err) if is_terminal(err=err) else None
+
+
+@cache
+def _console(*, err: bool) -> Console:
+    """Make the one that draws on a stream: one alone knows of the bar that others draw above."""
     from rich.console import Console  # noqa: PLC0415 - takes longer to import than most runs have
 
     dumb = os.environ.get("TERM", "").lower() in {"dumb", "unknown"}

@@ -53,7 +53,7 @@ def summary(
         summed.row("session", [spelled_out(each.session)], style="bold")
         summed.report(each, failed=failed)
     summed.row("sessions", chosen.rest)
-    lines = [line for text in saved for line in text.splitlines()]
+    lines = [line.removeprefix("saved ") for text in saved for line in text.splitlines()]
     summed.row("saved", lines, more=_command("show", recorded) if recorded else "")
     return summed.table
 
@@ -90,9 +90,10 @@ class _Summed:
         tapes = [each.facts.name for each in report.cassettes]
         held = self._recorded or (tapes[0] if tapes else "")
         show = _command("show", held) if held else ""
-        replays = tapes and report.mode is Mode.NONE
-        again = _command("replay", *tapes, "--report", "report.md") if replays else show
-        self.row("requests", [_counted(report)], more=again if report.arrived else "")
+        replayed = tapes if report.mode is Mode.NONE else [held]
+        again = _command("replay", *replayed, "--report", "report.md") if held else ""
+        requests = again if report.mode is Mode.NONE else show
+        self.row("requests", [_counted(report)], more=requests if report.arrived else "")
         self.row("cassettes", first_of(aged(report), _MOST), more=show)
         self.row("misses", _missed(report), more=again, style=_BAD)
         for each in report.unused:
@@ -103,9 +104,10 @@ class _Summed:
         self.row("no effect", map(spelled_out, report.idle), more="graphtape scenarios")
         taping = report.taping
         dropped = [spelled_out(why) for why in taping.dropped]
-        self.row("left off", first_of(dropped, _MOST), more=again, style=_BAD)
+        self.row("left off", first_of(dropped, _MOST), more=show, style=_BAD)
         self.row("failures", map(spelled_out, taping.failures), style=_BAD)
-        self.row("masked", redacted(report), more=f"{show} --verbose" if show else "")
+        masked = [line.removeprefix("redacted: ") for line in redacted(report)]
+        self.row("masked", masked, more=f"{show} --verbose" if show else "")
 
     def _unused(self, unused: Unused, *, failed: bool) -> None:
         if not unused.count:
@@ -113,10 +115,12 @@ class _Summed:
         indices = [*_ranges(unused.indices)]
         told = [f"{count(unused.count, 'interaction')} of {spelled_out(unused.cassette)}"]
         if not failed:
-            told += first_of(
-                [f"{each.index} {each.method} {legible(each.url)}" for each in unused.requests],
-                _MOST,
-            )
+            first = unused.requests[:_MOST]
+            told += [
+                f"{each.index} {spelled_out(each.method)} {legible(each.url)}" for each in first
+            ]
+            if unused.count > len(first):
+                told.append(f"and {unused.count - len(first)} more")
         which = ("--index", ",".join(indices)) if len(indices) <= _MOST else ()
         self.row("unused", told, more=_command("show", unused.cassette, *which))
 
@@ -132,25 +136,31 @@ def _missed(report: Report) -> Iterator[str | Text]:
     for number, each in enumerate(report.misses[:_MOST]):
         yield Text(_incident(each), style="bold")
         if not number:
-            yield each.headline
+            yield spelled_out(each.headline)
     more = report.counts[Source.MISSED] - sum(each.times for each in report.misses[:_MOST])
     if more:
         yield f"and {count(more, 'more missed request')}"
 
 
 def _incidents(incidents: Iterable[Incident]) -> Iterator[str]:
-    return first_of([f"{_incident(each)}: {each.headline}" for each in incidents], _MOST)
+    return first_of(
+        [f"{_incident(each)}: {spelled_out(each.headline)}" for each in incidents], _MOST
+    )
 
 
 def _incident(incident: Incident) -> str:
     times = f"{incident.times} x " if incident.times > 1 else ""
-    return f"{times}{incident.method} {legible(incident.url)}"
+    return times + _asked(incident.method, incident.url)
+
+
+def _asked(method: str, url: str) -> str:
+    return f"{spelled_out(method)} {legible(url)}"
 
 
 def _faults(report: Report) -> Iterator[str]:
     return first_of(
         [
-            f"{each.times} x {each.status or 'broken connection'}, {each.why}"
+            f"{each.times} x {each.status or 'broken connection'}, {spelled_out(each.why)}"
             for each in report.injected
         ],
         _MOST,

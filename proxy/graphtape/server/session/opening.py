@@ -171,7 +171,7 @@ class Opener:
         if not path.exists():
             return None
         try:
-            cassette = open_cassette(path)
+            cassette = open_cassette(path, progress=self.progress)
         except NotAFileError:
             raise
         except CassetteError as exc:
@@ -211,7 +211,7 @@ class Opener:
             self._say_unsaved(path)
         loaded = self._compiled(path) if is_large(path) else None
         if loaded is None:
-            loaded = self._indexed(path, open_cassette(path), Mode.NONE)
+            loaded = self._indexed(path, open_cassette(path, progress=self.progress), Mode.NONE)
         if loaded.edited:
             self.say(f"{path}: edited since it was recorded")
         return loaded

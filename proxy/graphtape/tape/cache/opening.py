@@ -67,7 +67,8 @@ def load_compiled(
         salt: Returns the cassette's own salt, that of `GRAPHTAPE_SALT`, or a new one, in whose
             place the one it was compiled with is used.
         options: What takes part in matching.
-        progress: Told how much is done of how much, where it takes long; in no unit of its own.
+        progress: Told how much is done of how much, in no unit of its own; and, however it ends,
+            that it is over.
 
     Raises:
         CassetteError: It is missing, can't be read, or isn't a cassette.
@@ -81,13 +82,16 @@ def load_compiled(
         return None
     folder = Folder.of_user()
     kept = folder.find(_identity(content, play))
-    if kept is None:
-        return _compile(play, folder, play.salt)
-    asked = salt(kept.head.metadata)
-    used = kept.head.made_up_salt or asked
-    if salt_digest(used) == kept.head.salt_digest:
-        return _opened(kept, play, used)
-    return _compile(play, folder, lambda _: asked)
+    try:
+        if kept is None:
+            return _compile(play, folder, play.salt)
+        asked = salt(kept.head.metadata)
+        used = kept.head.made_up_salt or asked
+        if salt_digest(used) == kept.head.salt_digest:
+            return _opened(kept, play, used)
+        return _compile(play, folder, lambda _: asked)
+    finally:
+        play.progress(1, 1)
 
 
 def _compile(play: _Play, folder: Folder, salt: Callable[[Metadata | None], str]) -> Loaded:
@@ -105,7 +109,6 @@ def _compile(play: _Play, folder: Folder, salt: Callable[[Metadata | None], str]
         progress=lambda done, total: play.progress(_READING * total + done, _PARTS * total),
     )
     folder.keep(identity, compiled)
-    play.progress(1, 1)
     return _opened(compiled, play, used)
 
 
