@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -10,8 +11,11 @@ from graphtape import runner
 from graphtape.cli import serving, trailing
 from graphtape.cli.live_line import live_line
 from graphtape.cli.loading import loading
-from graphtape.cli.options import FilePath, RetryAfter, option, proxying
+from graphtape.cli.options import FilePath, RetryAfter, listed, option, proxying
 from graphtape.core.tape.outcome import Mode
+
+if TYPE_CHECKING:
+    from graphtape.settings import Settings
 from graphtape.core.tape.position import Order
 
 
@@ -38,6 +42,27 @@ from graphtape.core.tape.position import Order
 )
 @option("--freeze-time", is_flag=True, help="Date as recorded, instead of now.")
 @option("--fail-on-unused", is_flag=True, help="Exit 4 where interactions were never played.")
+@option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Divide the sessions among N processes; a session's base URL leads straight to its own.",
+)
+@option(
+    "--replica",
+    metavar="NAME",
+    help="Be one of several proxies: the ids of its sessions begin with NAME.",
+)
+@option(
+    "--public-url",
+    metavar="URL",
+    help="Where clients reach the data port of this replica: scheme, host and port.",
+)
+@listed(
+    "--peers",
+    metavar="NAME=URL",
+    help="The control port of another replica: calls about its sessions are passed on; repeatable.",
+)
 @proxying
 @click.pass_context
 def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> None:
@@ -57,6 +82,8 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
     """  # noqa: D301 - click's mark for lines to leave alone
     serving.set_up_logging()
     settings = trailing.settings_of(ctx)
+    if settings.workers is not None:
+        _divided(ctx, cassettes, settings)
     proxy = runner.Proxy(
         settings=settings,
         cassettes=cassettes,
@@ -68,13 +95,44 @@ def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> 
     )
 
     def ready(where: str) -> None:
-        names = ", ".join(map(str, cassettes))
         held = sum(len(each.recording.interactions) for each in proxy.outcome.played)
-        interactions = serving.count(held, "interaction")
-        serving.say(f"replaying {names} ({interactions}) on {where}")
+        serving.say(_replaying(cassettes, held, where))
 
     ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
     from graphtape.cli.outcome import tell  # noqa: PLC0415 - once it is over
 
     reports = tell(proxy, settings, failed=bool(ran))
     ctx.exit(trailing.exit_code(ctx, proxy, reports, ran=ran))
+
+
+def _replaying(cassettes: tuple[Path, ...], held: int, where: str) -> str:
+    names = ", ".join(map(str, cassettes))
+    return f"replaying {names} ({serving.count(held, 'interaction')}) on {where}"
+
+
+def _divided(ctx: click.Context, cassettes: tuple[Path, ...], settings: Settings) -> NoReturn:
+    """Serve in several processes."""
+    from graphtape.runner.workers.fleet import Fleet  # noqa: PLC0415 - few runs have workers
+
+    fleet = Fleet(
+        settings=settings,
+        cassettes=cassettes,
+        on_entry=live_line(quiet=settings.quiet),
+        on_note=serving.note,
+        on_progress=loading(),
+    )
+
+    def ready(where: str) -> None:
+        serving.say(_replaying(cassettes, fleet.held, where))
+        for name, url, pid in fleet.places:
+            serving.say(f"worker {name} on {url}, process {pid}")
+
+    try:
+        fleet.start()
+        ran = trailing.serve(ctx, fleet, settings, on_ready=ready, over=fleet.over)
+        from graphtape.cli.outcome import tell  # noqa: PLC0415 - once it is over
+
+        reports = tell(fleet, settings, failed=bool(ran))
+    finally:
+        fleet.close()
+    ctx.exit(trailing.exit_code(ctx, fleet, reports, ran=ran))
