@@ -32,7 +32,7 @@ from graphtape.server.upstream.reach import Reach
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from graphtape.core.graph.cloud import Upstream
@@ -95,6 +95,7 @@ class Proxy:
         tells_misses: Whether the log warns of misses as they happen.
         alone: Whether the process is the proxy's own, so that its garbage is collected as suits it.
         inherited: None where it makes all it needs.
+        names: What cassettes are called that aren't called by their paths.
         addresses: Where it can be reached, once it listens.
         sessions: The open ones.
     """
@@ -110,6 +111,7 @@ class Proxy:
     tells_misses: bool = True
     alone: bool = False
     inherited: Inherited | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
     addresses: Addresses = field(init=False)
     sessions: Sessions = field(init=False)
     _services: Services = field(init=False)
@@ -170,6 +172,7 @@ class Proxy:
                 upstream=self._upstream.name,
                 say=self.on_note,
                 progress=self.on_progress,
+                names=self.names,
             )
             if given is None
             else given.opener

@@ -31,7 +31,7 @@ from graphtape.server.tls.secured import secure
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from aiohttp import web
@@ -65,6 +65,7 @@ class Fleet:
         on_note: Told what the user should know, a line each.
         on_progress: Told how much of a large cassette is loaded of how much.
         folder: Cassettes of other sessions lie in it.
+        names: What cassettes are called that aren't called by their paths.
         mode: Nothing is ever forwarded.
         addresses: Where it can be reached: the first worker's data port, and the control port.
         held: How many interactions the cassettes hold.
@@ -77,6 +78,7 @@ class Fleet:
     on_note: Callable[[str], None]
     on_progress: Callable[[int, int], None] | None = None
     folder: Path = field(default_factory=Path)
+    names: Mapping[Path, str] = field(default_factory=dict)
     mode: Mode = field(default=Mode.NONE, init=False)
     addresses: Addresses = field(init=False)
     held: int = field(default=0, init=False)
@@ -102,6 +104,7 @@ class Fleet:
             upstream=settings.upstream_at().name,
             say=self.on_note,
             progress=self.on_progress,
+            names=self.names,
         )
         default = opener.open(DEFAULT_ID, self.cassettes, mode=Mode.NONE)
         self.held = sum(len(each.recording.interactions) for each in default.played)

@@ -190,7 +190,7 @@ class Sessions:
 
     def _paths(self, cassettes: tuple[str, ...], mode: Mode) -> tuple[Path, ...]:
         if not cassettes and mode is Mode.NONE:
-            return tuple(map(Path, self.default.cassettes))
+            return self.default.paths
         if mode is not Mode.NONE and len(cassettes) != 1:
             raise RequestError(
                 f"mode {mode} takes exactly one cassette to record into, not {len(cassettes)}",
