@@ -16,6 +16,7 @@ from graphtape.core.graph.path_template import PathTemplate
 from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
+from graphtape.core.replica import Replica, check_name, check_url
 from graphtape.core.scenario.key_fault import SpellingError
 from graphtape.core.scenario.status import StatusRule
 from graphtape.core.tape.outcome import Mode
@@ -140,6 +141,11 @@ class Settings(Table, frozen=True, kw_only=True):
         quiet: No live line per request.
         seed: For everything random; None is each scenario file's own, or else 0.
         scenario: Presets by name, or files.
+        workers: Processes that a replay's sessions are divided among; None serves in this one.
+        replica: The name that ids of sessions begin with; None where there is one proxy alone.
+        public_url: Where clients reach the data port; None where they do by the name they call
+            the control port by.
+        peers: `NAME=URL` of the control ports of other replicas.
         fail_on: Verdicts on the client that make a run fail.
         keep_identities: Leave mail addresses, tenant ids and domains as they are.
         keep_opaque: Record what can't be looked into, such as damaged gzip.
@@ -181,6 +187,10 @@ class Settings(Table, frozen=True, kw_only=True):
     quiet: bool = False
     seed: int | None = None
     scenario: tuple[str, ...] = ()
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
+    replica: str | None = None
+    public_url: str | None = None
+    peers: tuple[str, ...] = ()
     fail_on: tuple[Kind, ...] = ()
     keep_identities: bool = False
     keep_opaque: bool = False
@@ -248,6 +258,43 @@ class Settings(Table, frozen=True, kw_only=True):
             UsageError: It's neither a cloud, `sandbox` nor a URL.
         """
         return upstream_named(self.upstream)
+
+    def own_replica(self) -> Replica | None:
+        """Return which of several proxies this one is; None where there is one alone.
+
+        Raises:
+            UsageError: A name or a URL is none, or one of them is missing.
+        """
+        if self.replica is None:
+            for flag, value in (("--public-url", self.public_url), ("--peers", self.peers)):
+                if value:
+                    raise UsageError(f"{flag} goes with --replica NAME; give that too")
+            return None
+        self.peer_urls()  # what is wrong with them is said at the start
+        url = self.public_url
+        return Replica(
+            name=check_name(self.replica, "--replica"),
+            public_url=None if url is None else check_url(url, "--public-url"),
+        )
+
+    def peer_urls(self) -> dict[str, str]:
+        """Return where the control ports of other replicas are, by name.
+
+        Raises:
+            UsageError: One is no `NAME=URL`, or names this replica.
+        """
+        found: dict[str, str] = {}
+        for text in self.peers:
+            name, equals, url = text.partition("=")
+            if not equals:
+                raise UsageError(
+                    f"--peers {text[:200]!r} is no NAME=URL, such as r2=http://r2:8788"
+                )
+            if check_name(name, "--peers") in found:
+                raise UsageError(f"--peers names {name!r} twice")
+            found[name] = check_url(url, f"--peers {name}=")
+        found.pop(self.replica or "", None)  # one list for all of them
+        return found
 
     def play_order(self, mode: Mode) -> Order:
         """Return the order repeats play in: vcrpy's own in vcrpy's recording modes."""

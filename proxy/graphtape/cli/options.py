@@ -81,6 +81,24 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class CassettePath(FilePath):
+    """A cassette that is played: a file's path, or a URL, which stays a text."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 - click's
+        """Take any name but an empty one."""
+        if isinstance(value, str) and "://" in value:
+            from graphtape.tape.remote import is_url  # noqa: PLC0415 - few are URLs
+
+            if is_url(value):
+                return value
+        return super().convert(value, param, ctx)
+
+
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
     """Declare an option with its variable: `--fail-on-unused` is GRAPHTAPE_FAIL_ON_UNUSED."""
     long = next(name for name in names if name.startswith("--")).partition("/")[0]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from graphtape.core.report.report import Report
-    from graphtape.runner import Proxy
+    from graphtape.runner import Proxy, Run
     from graphtape.server.session.outcome import Outcome
     from graphtape.settings import Settings
 
@@ -29,7 +29,7 @@ UNUSED = 4
 _MOST_CASSETTES = 20
 
 
-def tell(proxy: Proxy, settings: Settings, *, failed: bool) -> list[Report]:
+def tell(proxy: Run, settings: Settings, *, failed: bool) -> list[Report]:
     """Say what a run came to; write the reports that are wanted.
 
     Args:

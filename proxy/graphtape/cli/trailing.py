@@ -13,6 +13,7 @@ from graphtape import runner
 from graphtape.cli import options, serving
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
     from graphtape.core.report.report import Report
@@ -71,10 +72,11 @@ def with_token(console: str, token: str | None) -> str:
 
 def serve(
     ctx: click.Context,
-    proxy: runner.Proxy,
+    proxy: runner.Run,
     settings: Settings,
     *,
     on_ready: Callable[[str], None],
+    over: asyncio.Event | None = None,
 ) -> int:
     """Serve until the user stops it or, where a command was given, while that runs.
 
@@ -83,6 +85,7 @@ def serve(
         proxy: Not listening yet.
         settings: Of the run.
         on_ready: Told where the proxy and its control API are, once they listen.
+        over: Ends it where there is no command.
 
     Returns:
         The command's exit code; 0 where there is none.
@@ -101,7 +104,7 @@ def serve(
 
     ready_file = settings.ready_file
     if not words:
-        runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=ready_file))
+        runner.run(runner.until_stopped(proxy, on_ready=ready, ready_file=ready_file, over=over))
         return 0
     # Only where there is a command.
     from graphtape.runner.command import Command, Exited, NotStarted  # noqa: PLC0415
@@ -123,9 +126,7 @@ def serve(
     return ending.code
 
 
-def exit_code(
-    ctx: click.Context, proxy: runner.Proxy, reports: Sequence[Report], *, ran: int
-) -> int:
+def exit_code(ctx: click.Context, proxy: runner.Run, reports: Sequence[Report], *, ran: int) -> int:
     """Return the code a run ends with; say why where nothing before it does.
 
     Args:
@@ -137,7 +138,8 @@ def exit_code(
     from graphtape.cli import outcome as run  # noqa: PLC0415 - once it is over
 
     came_to = run.exit_code(reports)
-    if not words_of(ctx) or any(each.arrived for each in reports):
+    lost = any(each.taping.failures and not each.arrived for each in reports)
+    if not words_of(ctx) or lost or any(each.arrived for each in reports):
         if came_to == run.UNUSED and not ran:
             unused = serving.count(run.unused_count(reports), "unused interaction")
             serving.say(f"failed: {unused} (--fail-on-unused)")

@@ -21,7 +21,7 @@ from graphtape.tape.loaded import Loaded
 from graphtape.tape.store import check_file, is_large, open_cassette, part_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from graphtape.core.matching.key import MatchOptions
@@ -48,12 +48,14 @@ class Opener:
         say: Told what the user should know, a line each.
         progress: Told how much of a large cassette is loaded of how much, in no unit of its own;
             from the thread that loads.
+        names: What cassettes are called that aren't called by their paths.
     """
 
     settings: Settings
     upstream: str
     say: Callable[[str], None]
     progress: Callable[[int, int], None] | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
     _options: MatchOptions = field(init=False)
     _policy: Policy = field(init=False)
     _scenarios: tuple[Scenario, ...] = field(init=False)
@@ -134,7 +136,8 @@ class Opener:
         return LiveSession(
             play=play,
             clean=clean,
-            cassettes=tuple(map(str, cassettes)),
+            cassettes=tuple(map(self._name, cassettes)),
+            paths=tuple(cassettes),
             seed=self.settings.seed,
             options=self._options,
             bearing=self.settings.token_command is not None,
@@ -204,14 +207,22 @@ class Opener:
                         self._library.popitem(last=False)
         return found[1]
 
+    def _name(self, path: Path) -> str:
+        return self.names.get(path) or str(path)
+
     def _load(self, path: Path) -> Loaded:
         if part_path(path).exists():
             self._say_unsaved(path)
-        loaded = self._compiled(path) if is_large(path) else None
-        if loaded is None:
-            loaded = self._indexed(path, open_cassette(path), Mode.NONE)
+        try:
+            loaded = self._compiled(path) if is_large(path) else None
+            if loaded is None:
+                loaded = self._indexed(path, open_cassette(path), Mode.NONE)
+        except CassetteError as exc:
+            if path not in self.names:
+                raise
+            raise CassetteError(str(exc).replace(str(path), self.names[path])) from exc
         if loaded.edited:
-            self.say(f"{path}: edited since it was recorded")
+            self.say(f"{self._name(path)}: edited since it was recorded")
         return loaded
 
     def _say_unsaved(self, path: Path) -> None:
@@ -241,7 +252,7 @@ class Opener:
 
         return load_compiled(
             path,
-            name=str(path),
+            name=self._name(path),
             policy=self._policy,
             salt=lambda metadata: self._salt(path, metadata, Mode.NONE),
             options=self._options,
@@ -251,7 +262,7 @@ class Opener:
     def _indexed(self, path: Path, cassette: Cassette, mode: Mode) -> Loaded:
         """Make ready what is played and added to."""
         redactor = self._redactor(self._salt(path, cassette.metadata, mode))
-        return Loaded.of(cassette, name=str(path), redactor=redactor, options=self._options)
+        return Loaded.of(cassette, name=self._name(path), redactor=redactor, options=self._options)
 
     def _redactor(self, salt: str) -> Redactor:
         return Redactor(salt=salt, policy=self._policy)
@@ -269,8 +280,8 @@ class Opener:
                     "would get a second name; set GRAPHTAPE_SALT to the one it was recorded with"
                 )
             self.say(
-                f"{path}: its salt is not in the file; set GRAPHTAPE_SALT to the one it was "
-                "recorded with, or identities sent by the client won't match"
+                f"{self._name(path)}: its salt is not in the file; set GRAPHTAPE_SALT to the one "
+                "it was recorded with, or identities sent by the client won't match"
             )
         return own or from_environment or secrets.token_hex(16)
 
