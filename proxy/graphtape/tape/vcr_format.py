@@ -112,8 +112,13 @@ def load(data: bytes, *, name: str, json: bool = False) -> Cassette:
         rest = stream(data, found.append, name=name)
         if rest is not None:
             return replace(rest, interactions=tuple(found))
-    text = _decoded(data, name=name)
-    top = _top_level(_parse_json(text, name=name) if json else _parse_yaml(text, name=name), name)
+    text = decoded(data, name=name)
+    return of_tree(parse_json(text, name=name) if json else parse_yaml(text, name=name), name=name)
+
+
+def of_tree(tree: object, *, name: str) -> Cassette:
+    """Make a cassette of what a loader found in a file; arguments and errors as of `load`."""
+    top = _top_level(tree, name)
     listed = top["interactions"]
     if not isinstance(listed, list):
         entry.refuse(f"{name}, interactions", listed, "a list")
@@ -148,7 +153,7 @@ def stream(
     Raises:
         CassetteError: It is empty, or isn't UTF-8.
     """
-    _decoded(data, name=name)
+    decoded(data, name=name)
     whole = Digest()
 
     def add(tree: object) -> None:
@@ -268,7 +273,12 @@ def from_vcr(
     return entry.read(tree, where=where)
 
 
-def _decoded(data: bytes, *, name: str) -> str:
+def decoded(data: bytes, *, name: str) -> str:
+    """Read the text of a file.
+
+    Raises:
+        CassetteError: It is empty, or isn't UTF-8.
+    """
     try:
         text = data.decode("utf-8-sig")  # editors on Windows put a BOM in front
     except UnicodeDecodeError as exc:
@@ -281,7 +291,12 @@ def _decoded(data: bytes, *, name: str) -> str:
     return text
 
 
-def _parse_json(text: str, *, name: str) -> object:
+def parse_json(text: str, *, name: str) -> object:
+    """Decode JSON.
+
+    Raises:
+        CassetteError: It isn't JSON; it says where.
+    """
     try:
         tree: object = loads(text)
     except JSONDecodeError as exc:
@@ -293,7 +308,12 @@ def _parse_json(text: str, *, name: str) -> object:
     return tree
 
 
-def _parse_yaml(text: str, *, name: str) -> object:
+def parse_yaml(text: str, *, name: str) -> object:
+    """Decode YAML, the tags of recorders included.
+
+    Raises:
+        CassetteError: It isn't YAML, or holds what no recording needs; it says where.
+    """
     try:
         inspect(text, name=name, tags=_TAGS)
         tree: object = _serializer().deserialize(text)
@@ -430,6 +450,7 @@ _CONSTRUCTORS = {
     # Request bodies that were files and iterators.
     _PYTHON + "object/new:_io.BytesIO": _first,
     _PYTHON + "object/apply:builtins.iter": _joined,
+    "!binary": yaml.SafeLoader.construct_yaml_binary,  # Ruby's, for !!binary
 }
 _TAGS = {_PYTHON + "str", _PYTHON + "unicode", *_CONSTRUCTORS}
 
