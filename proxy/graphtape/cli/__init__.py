@@ -22,6 +22,7 @@ _COMMANDS = (
     "diff",
     "convert",
     "trim",
+    "refresh",
     "scenarios",
     "ca",
     "console",
