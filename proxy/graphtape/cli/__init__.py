@@ -23,6 +23,7 @@ _COMMANDS = (
     "convert",
     "trim",
     "refresh",
+    "permissions",
     "scenarios",
     "ca",
     "console",

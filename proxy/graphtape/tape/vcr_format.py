@@ -65,6 +65,8 @@ class Metadata:
         digest: Of all of them, see `digest`; `dump` computes it.
         salt: For pseudonyms, or empty where it isn't kept in the cassette.
         variables: Values a test made up while recording, by name, for it to use at replay.
+        scopes: Delegated permissions that the tokens had it was recorded with; no token.
+        roles: Application permissions, likewise.
         alike: Keys, by `core.masked.key_digest`, of requests that differ only in what was masked.
     """
 
@@ -76,6 +78,8 @@ class Metadata:
     digest: str = ""
     salt: str = ""
     variables: dict[str, str] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
 
 
@@ -387,6 +391,8 @@ def _read_metadata(tree: object, *, where: str) -> tuple[Metadata | None, dict[s
                 ours.get("variables", {}), where=f"{inside}.variables"
             ).items()
         },
+        scopes=_texts(ours.get("scopes", ()), where=f"{inside}.scopes"),
+        roles=_texts(ours.get("roles", ()), where=f"{inside}.roles"),
         alike=_texts(ours.get("alike", ()), where=f"{inside}.alike"),
     )
     return metadata, others
