@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.scenario.rule import Scenario
+    from graphtape.core.tape.age import AgeLimit
 
 MIB = 1024 * 1024
 
@@ -124,6 +125,7 @@ class Settings(Table, frozen=True, kw_only=True):
         retry_after: Seconds that each Retry-After replayed becomes, or `keep`.
         fast: Whether no recorded or injected wait is longer than it must be.
         freeze_time: Whether Date is replayed as recorded.
+        max_age: How old a cassette may be that is played: `90d`, or `90d=fail`.
         match_on: What a request is compared by, in vcrpy's names.
         ignore_body: JSON paths or field names that don't take part in matching.
         ignore_query: Query names that don't take part in matching.
@@ -171,6 +173,7 @@ class Settings(Table, frozen=True, kw_only=True):
     retry_after: Literal["keep"] | Annotated[int, msgspec.Meta(ge=0)] = "keep"
     fast: bool = False
     freeze_time: bool = False
+    max_age: str | None = None
     match_on: tuple[str, ...] = ()
     ignore_body: tuple[str, ...] = ()
     ignore_query: tuple[str, ...] = ()
@@ -239,6 +242,21 @@ class Settings(Table, frozen=True, kw_only=True):
         if self.retry_after != "keep":
             wait = self.retry_after
         return Timing(retry_after=wait, frozen=self.freeze_time)
+
+    def age_limit(self) -> AgeLimit | None:
+        """Return how old a cassette may be.
+
+        Raises:
+            UsageError: It is no age.
+        """
+        if self.max_age is None:
+            return None
+        from graphtape.core.tape.age import AgeLimit  # noqa: PLC0415 - few runs have one
+
+        try:
+            return AgeLimit.parse(self.max_age)
+        except ValueError as exc:
+            raise UsageError(f"max-age: {exc}; 90d=fail refuses what is older") from exc
 
     def policy(self) -> Policy:
         """Return what is redacted.

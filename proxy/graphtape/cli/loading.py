@@ -1,4 +1,4 @@
-"""How far the loading of a large cassette has come."""
+"""How far work on a large cassette has come."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _BETWEEN = 0.1
 _WIDTH = 30
 
 
-def loading() -> Callable[[int, int], None] | None:
-    """Return what draws a bar on a terminal; None where stderr is none."""
-    return _Bar().tell if sys.stderr.isatty() else None
+def loading(doing: str = "loading, kept for next time") -> Callable[[int, int], None] | None:
+    """Return what draws a bar on a terminal, behind what is done; None where stderr is none."""
+    return _Bar(doing).tell if sys.stderr.isatty() else None
 
 
 class _Bar:
     """Draws on one line of its own, and leaves nothing behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
         self._next = time.monotonic() + _PATIENCE
         self._drawn = False
 
@@ -42,4 +43,4 @@ class _Bar:
             full = _WIDTH * done // total
             bar = "#" * full + "-" * (_WIDTH - full)
             percent = 100 * done // total
-            click.echo(f"\rloading, kept for next time [{bar}] {percent:3d} %", nl=False, err=True)
+            click.echo(f"\r{self._doing} [{bar}] {percent:3d} %", nl=False, err=True)

@@ -43,6 +43,11 @@ from graphtape.core.tape.position import Order
     "smallest that every SDK heeds.",
 )
 @option("--freeze-time", is_flag=True, help="Date as recorded, instead of now.")
+@option(
+    "--max-age",
+    metavar="AGE[=fail]",
+    help="Say which cassettes were recorded longer ago, or don't play them: 90d, 12w=fail.",
+)
 @option("--fail-on-unused", is_flag=True, help="Exit 4 where interactions were never played.")
 @option(
     "--workers",

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from graphtape.server.http.ports import Addresses
     from graphtape.settings import Settings
 
-_WORDS = "graphtape.trailing"
+WORDS = "graphtape.trailing"
+"""Where a context keeps them."""
+
 FREE = "127.0.0.1:0"
 
 
@@ -34,7 +36,7 @@ class TakesCommand(click.Command):
             args, words = args[:at], tuple(args[at + 1 :])
             if not words or not words[0]:
                 raise click.UsageError("`--` begins the command to run, and none follows it", ctx)
-            ctx.meta[_WORDS] = words
+            ctx.meta[WORDS] = words
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
@@ -44,7 +46,7 @@ class TakesCommand(click.Command):
 
 def words_of(ctx: click.Context) -> tuple[str, ...]:
     """Return the command to run, a word each; none where none was given."""
-    words: tuple[str, ...] = ctx.meta.get(_WORDS, ())
+    words: tuple[str, ...] = ctx.meta.get(WORDS, ())
     return words
 
 

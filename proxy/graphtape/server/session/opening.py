@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from graphtape.core.redaction import Policy
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
+    from graphtape.core.tape.age import AgeLimit
     from graphtape.settings import Settings
     from graphtape.tape.recorder import Recorder
     from graphtape.tape.vcr_format import Cassette, Metadata
@@ -60,6 +61,7 @@ class Opener:
     _policy: Policy = field(init=False)
     _scenarios: tuple[Scenario, ...] = field(init=False)
     _rules: tuple[StatusRule, ...] = field(init=False)
+    _oldest: AgeLimit | None = field(init=False)
     _library: OrderedDict[Path, tuple[_Stamp, Loaded]] = field(default_factory=OrderedDict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,6 +75,7 @@ class Opener:
         self._policy = self.settings.policy()
         self._scenarios = self.settings.scenarios()
         self._rules = self.settings.status_rules()
+        self._oldest = self.settings.age_limit()
         for rule in self._rules:
             if rule.warning:
                 self.say(rule.warning)
@@ -223,7 +226,21 @@ class Opener:
             raise CassetteError(str(exc).replace(str(path), self.names[path])) from exc
         if loaded.edited:
             self.say(f"{self._name(path)}: edited since it was recorded")
+        if self._oldest is not None and loaded.metadata is not None:
+            self._check_age(path, loaded.metadata.recorded_at, self._oldest)
         return loaded
+
+    def _check_age(self, path: Path, recorded_at: str, oldest: AgeLimit) -> None:
+        """Say that a cassette is older than it may be.
+
+        Raises:
+            CassetteError: It isn't to be played then.
+        """
+        said = oldest.complaint(self._name(path), recorded_at, datetime.now(UTC))
+        if said is not None and oldest.fails:
+            raise CassetteError(said)
+        if said is not None:
+            self.say(said)
 
     def _say_unsaved(self, path: Path) -> None:
         """Say what an append file beside a cassette means.
