@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import console, kinds, memory, record, redact, replay, rival, start, tape
+from benchmarks import console, kinds, memory, record, redact, replay, rival, scale, start, tape
 from benchmarks.load import WRK_MISSING, has_wrk
 from benchmarks.options import Options
 from benchmarks.process import Failed
@@ -22,6 +22,7 @@ _PARTS = {
     "memory": memory.run,
     "redact": redact.run,
     "console": console.run,
+    "scale": scale.run,
 }
 _NEED_NO_LOAD = frozenset({"start", "redact"})
 
@@ -70,7 +71,7 @@ def main(  # noqa: PLR0913 - an option each
     full: bool,
     install: bool,
 ) -> None:
-    """Measure replay, kinds, record, start, memory, redact and console; all of them unless said."""
+    """Measure replay, kinds, record, start, memory, redact, console, scale; all unless said."""
     options = Options(
         seconds=seconds,
         rounds=rounds,

@@ -225,3 +225,15 @@ def test_the_action_installs_itself_apart_from_the_jobs_packages(job: Job) -> No
     assert [file.name for file in on_path.iterdir()] == ["graphtape"]
     told = subprocess.run([on_path / "graphtape", "--version"], capture_output=True, check=True)
     assert told.stdout.startswith(b"graphtape, version ")
+
+
+def test_an_old_cassette_fails_the_step_where_that_is_asked_for(job: Job) -> None:
+    tape = job.folder / "tape.yaml"
+    dated = "{format: 1, graphtape: 0.1.0, upstream: global, recorded_at: '2020-01-02T03:04:05Z', "
+    tape.write_text(f"{tape.read_text()}metadata:\n  graphtape: {dated}interactions: 1}}\n")
+    told = job.use(START, cassettes="*.yaml", command=ME, **{"max-age": "90d"})
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "was recorded 2020-01-02" in told.stdout + told.stderr
+    failed = job.use(START, cassettes="*.yaml", command=ME, **{"max-age": "90d=fail"})
+    assert failed.returncode == 1
+    assert '{"id": "1"}' not in failed.stdout

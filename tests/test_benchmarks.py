@@ -123,6 +123,18 @@ def test_memory_is_measured_while_a_download_is_recorded(tmp_path: Path) -> None
     assert [goal["name"] for goal in goals] == ["growth while 50 MB are recorded"]
 
 
+@needs_wrk
+def test_workers_are_measured_beside_one_process(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    done = benchmarks("scale", *SMALL, "--interactions", "3", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    results = json.loads(file.read_text())
+    assert [goal["name"] for goal in results["goals"]] == [
+        "requests/s by CPU, 2 workers beside one process"
+    ]
+    assert all(each["value"] > 0 for each in (*results["goals"], *results["figures"]))
+
+
 def test_start_is_measured_without_wrk_too(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     done = benchmarks("start", *SMALL, "--interactions", "3", "--json", str(file))

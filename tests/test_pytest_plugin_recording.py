@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 
 import pytest
@@ -230,3 +231,33 @@ def test_without_network(graphtape):
     for _ in range(2):
         run(pytester, plugins=("recording",)).assert_outcomes(passed=2)
     assert DISCONNECT not in (pytester.path / "cassettes/test_it/test_both.yaml").read_text()
+
+
+def test_only_what_is_older_is_recorded_anew(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import pytest
+from asking import *
+
+@pytest.mark.parametrize("name", ["old", "fresh"])
+def test_it(graphtape, name):
+    ask(graphtape, "/v1.0/users")
+"""
+    )
+    run(pytester, "--graphtape-mode=all", SANDBOX).assert_outcomes(passed=2)
+    folder = pytester.path / "cassettes" / "test_only_what_is_older_is_recorded_anew"
+    old, fresh = folder / "test_it[old].yaml", folder / "test_it[fresh].yaml"
+    dated = re.sub("recorded_at: .*", "recorded_at: '2020-01-02T03:04:05Z'", old.read_text())
+    old.write_text(dated)
+    before = fresh.read_bytes()
+    result = run(pytester, "--graphtape-max-age=90d")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*test_it?old?.yaml: was recorded 2020-01-02, * days ago*"])
+    failed = run(pytester, "--graphtape-max-age=90d=fail")
+    failed.assert_outcomes(passed=1, errors=1)
+    options = ("--graphtape-mode=all", "--graphtape-older=60d", SANDBOX)
+    run(pytester, *options).assert_outcomes(passed=2)
+    assert fresh.read_bytes() == before
+    assert "2020-01-02" not in old.read_text()
+    run(pytester, "--graphtape-max-age=90d=fail").assert_outcomes(passed=2)
+    run(pytester, "--graphtape-mode=all", "--graphtape-older=soon").assert_outcomes(errors=2)

@@ -16,6 +16,7 @@ from graphtape.core.graph.path_template import PathTemplate
 from graphtape.core.matching.key import MatchOptions, Route
 from graphtape.core.redaction import Policy
 from graphtape.core.refresh import FAST_RETRY_AFTER, Timing
+from graphtape.core.replica import Replica, check_name, check_url
 from graphtape.core.scenario.key_fault import SpellingError
 from graphtape.core.scenario.status import StatusRule
 from graphtape.core.tape.outcome import Mode
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphtape.core.scenario.rule import Scenario
+    from graphtape.core.tape.age import AgeLimit
 
 MIB = 1024 * 1024
 
@@ -123,6 +125,7 @@ class Settings(Table, frozen=True, kw_only=True):
         retry_after: Seconds that each Retry-After replayed becomes, or `keep`.
         fast: Whether no recorded or injected wait is longer than it must be.
         freeze_time: Whether Date is replayed as recorded.
+        max_age: How old a cassette may be that is played: `90d`, or `90d=fail`.
         match_on: What a request is compared by, in vcrpy's names.
         ignore_body: JSON paths or field names that don't take part in matching.
         ignore_query: Query names that don't take part in matching.
@@ -140,6 +143,11 @@ class Settings(Table, frozen=True, kw_only=True):
         quiet: No live line per request.
         seed: For everything random; None is each scenario file's own, or else 0.
         scenario: Presets by name, or files.
+        workers: Processes that a replay's sessions are divided among; None serves in this one.
+        replica: The name that ids of sessions begin with; None where there is one proxy alone.
+        public_url: Where clients reach the data port; None where they do by the name they call
+            the control port by.
+        peers: `NAME=URL` of the control ports of other replicas.
         fail_on: Verdicts on the client that make a run fail.
         keep_identities: Leave mail addresses, tenant ids and domains as they are.
         keep_opaque: Record what can't be looked into, such as damaged gzip.
@@ -165,6 +173,7 @@ class Settings(Table, frozen=True, kw_only=True):
     retry_after: Literal["keep"] | Annotated[int, msgspec.Meta(ge=0)] = "keep"
     fast: bool = False
     freeze_time: bool = False
+    max_age: str | None = None
     match_on: tuple[str, ...] = ()
     ignore_body: tuple[str, ...] = ()
     ignore_query: tuple[str, ...] = ()
@@ -181,6 +190,10 @@ class Settings(Table, frozen=True, kw_only=True):
     quiet: bool = False
     seed: int | None = None
     scenario: tuple[str, ...] = ()
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
+    replica: str | None = None
+    public_url: str | None = None
+    peers: tuple[str, ...] = ()
     fail_on: tuple[Kind, ...] = ()
     keep_identities: bool = False
     keep_opaque: bool = False
@@ -230,6 +243,21 @@ class Settings(Table, frozen=True, kw_only=True):
             wait = self.retry_after
         return Timing(retry_after=wait, frozen=self.freeze_time)
 
+    def age_limit(self) -> AgeLimit | None:
+        """Return how old a cassette may be.
+
+        Raises:
+            UsageError: It is no age.
+        """
+        if self.max_age is None:
+            return None
+        from graphtape.core.tape.age import AgeLimit  # noqa: PLC0415 - few runs have one
+
+        try:
+            return AgeLimit.parse(self.max_age)
+        except ValueError as exc:
+            raise UsageError(f"max-age: {exc}; 90d=fail refuses what is older") from exc
+
     def policy(self) -> Policy:
         """Return what is redacted.
 
@@ -248,6 +276,43 @@ class Settings(Table, frozen=True, kw_only=True):
             UsageError: It's neither a cloud, `sandbox` nor a URL.
         """
         return upstream_named(self.upstream)
+
+    def own_replica(self) -> Replica | None:
+        """Return which of several proxies this one is; None where there is one alone.
+
+        Raises:
+            UsageError: A name or a URL is none, or one of them is missing.
+        """
+        if self.replica is None:
+            for flag, value in (("--public-url", self.public_url), ("--peers", self.peers)):
+                if value:
+                    raise UsageError(f"{flag} goes with --replica NAME; give that too")
+            return None
+        self.peer_urls()  # what is wrong with them is said at the start
+        url = self.public_url
+        return Replica(
+            name=check_name(self.replica, "--replica"),
+            public_url=None if url is None else check_url(url, "--public-url"),
+        )
+
+    def peer_urls(self) -> dict[str, str]:
+        """Return where the control ports of other replicas are, by name.
+
+        Raises:
+            UsageError: One is no `NAME=URL`, or names this replica.
+        """
+        found: dict[str, str] = {}
+        for text in self.peers:
+            name, equals, url = text.partition("=")
+            if not equals:
+                raise UsageError(
+                    f"--peers {text[:200]!r} is no NAME=URL, such as r2=http://r2:8788"
+                )
+            if check_name(name, "--peers") in found:
+                raise UsageError(f"--peers names {name!r} twice")
+            found[name] = check_url(url, f"--peers {name}=")
+        found.pop(self.replica or "", None)  # one list for all of them
+        return found
 
     def play_order(self, mode: Mode) -> Order:
         """Return the order repeats play in: vcrpy's own in vcrpy's recording modes."""

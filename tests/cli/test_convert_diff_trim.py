@@ -135,10 +135,12 @@ def test_convert_overwrites_only_when_forced(tmp_path: Path) -> None:
     assert len(open_cassette(target).interactions) == 1
 
 
-def test_convert_leaves_no_file_where_the_source_is_no_har(tmp_path: Path) -> None:
-    source = tape(tmp_path / "a.yaml", poll("onboarded"))
+def test_convert_leaves_no_file_where_the_source_is_no_recording(tmp_path: Path) -> None:
+    source = tmp_path / "a.json"
+    source.write_text('{"users": [{"id": "1"}]}')
     done = run(convert.command, source, tmp_path / "b.yaml")
     assert isinstance(done.exception, CassetteError)
+    assert "none of the formats that are read: HAR, Dev Proxy mocks," in str(done.exception)
     assert not (tmp_path / "b.yaml").exists()
 
 

@@ -22,6 +22,8 @@ _COMMANDS = (
     "diff",
     "convert",
     "trim",
+    "refresh",
+    "permissions",
     "scenarios",
     "ca",
     "console",

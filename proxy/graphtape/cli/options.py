@@ -81,6 +81,24 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class CassettePath(FilePath):
+    """A cassette that is played: a file's path, or a URL, which stays a text."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 - click's
+        """Take any name but an empty one."""
+        if isinstance(value, str) and "://" in value:
+            from graphtape.tape.remote import is_url  # noqa: PLC0415 - few are URLs
+
+            if is_url(value):
+                return value
+        return super().convert(value, param, ctx)
+
+
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
     """Declare an option with its variable: `--fail-on-unused` is GRAPHTAPE_FAIL_ON_UNUSED."""
     long = next(name for name in names if name.startswith("--")).partition("/")[0]
@@ -121,6 +139,19 @@ serving = together(
     config,
 )
 
+secure = together(
+    option("--tls", is_flag=True, help="https with a certificate of the local CA (graphtape ca)."),
+    option(
+        "--forward",
+        is_flag=True,
+        help="Be the HTTPS_PROXY of clients whose base URL is fixed: Graph and sign-in are "
+        "answered here, with certificates of the local CA.",
+    ),
+    listed("--tls-name", metavar="NAME", help="A further name or address clients use; repeatable."),
+    option("--tls-cert", metavar="FILE", help="https with your own certificate, a PEM file."),
+    option("--tls-key", metavar="FILE", help="Its key, where that is in another file."),
+)
+
 proxying = together(
     option(
         "--control",
@@ -138,16 +169,7 @@ proxying = together(
         help="Serve the web console at /console of the control port, or leave it out; it is "
         "served unless said.",
     ),
-    option("--tls", is_flag=True, help="https with a certificate of the local CA (graphtape ca)."),
-    option(
-        "--forward",
-        is_flag=True,
-        help="Be the HTTPS_PROXY of clients whose base URL is fixed: Graph and sign-in are "
-        "answered here, with certificates of the local CA.",
-    ),
-    listed("--tls-name", metavar="NAME", help="A further name or address clients use; repeatable."),
-    option("--tls-cert", metavar="FILE", help="https with your own certificate, a PEM file."),
-    option("--tls-key", metavar="FILE", help="Its key, where that is in another file."),
+    secure,
     listed(
         "--report",
         metavar="FILE",
@@ -177,6 +199,56 @@ proxying = together(
     listed("--ignore-query", metavar="NAME", help="Leave a query value out of matching."),
     option("--seed", type=int, metavar="N", help="For everything random; default 0."),
     serving,
+)
+
+
+upstream = option(
+    "--upstream",
+    metavar="NAME|URL",
+    help="Where to forward to: global (the default), usgov, usgov-dod, china, sandbox, or a URL.",
+)
+
+recording = together(
+    option("--fsync", is_flag=True, help="Make each record survive a power loss; slower."),
+    option(
+        "--token-command",
+        metavar="COMMAND",
+        help="Add the bearer token that COMMAND prints to what is forwarded, for clients that send "
+        "none to a local host; it never reaches tape or log.",
+    ),
+    option("--record-signin", is_flag=True, help="Record sign-in too, its secrets masked."),
+    option(
+        "--keep-identities",
+        is_flag=True,
+        help="Leave mail addresses, tenant ids and domains as they are.",
+    ),
+    option(
+        "--keep-opaque",
+        is_flag=True,
+        help="Record what can't be looked into for secrets, too: damaged gzip, deep nesting.",
+    ),
+    option("--upstream-ca", metavar="FILE", help="PEM of private roots upstream is verified by."),
+    option(
+        "--allow-private-origins",
+        is_flag=True,
+        help="Reach hosts on loopback and in private networks that answers name or --forward is "
+        "asked for, though upstream isn't there.",
+    ),
+    option(
+        "--max-body",
+        type=int,
+        metavar="BYTES",
+        help="A larger body is left off the tape; default 64 MiB.",
+    ),
+    option(
+        "--connect-timeout", type=float, metavar="SECONDS", help="To reach upstream; default 20."
+    ),
+    option(
+        "--read-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="Without a byte from upstream; default 300.",
+    ),
 )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from graphtape.core.report.report import Report
-    from graphtape.runner import Proxy
+    from graphtape.runner import Proxy, Run
     from graphtape.server.session.outcome import Outcome
     from graphtape.settings import Settings
 
@@ -30,20 +30,22 @@ UNUSED = 4
 _MOST_CASSETTES = 20
 
 
-def tell(proxy: Proxy, settings: Settings, *, failed: bool, taped: bool = False) -> list[Report]:
+def tell(
+    proxy: Run, settings: Settings, *, failed: bool, taped: Proxy | None = None
+) -> list[Report]:
     """Say what a run came to; write the reports that are wanted.
 
     Args:
         proxy: Stopped.
         settings: Of the run.
         failed: The command that was run failed by itself.
-        taped: Say what became of the cassettes that were recorded into, too.
+        taped: The proxy, where it may have recorded: say what became of its cassettes, too.
 
     Raises:
         GraphtapeError: A report can't be written.
     """
     reports = proxy.reports()
-    saved = [*_all_taped(proxy)] if taped else []
+    saved = [] if taped is None else [*_all_taped(taped)]
     console = screen()
     if console is None:
         for line in as_text(reports, failed=failed):
@@ -51,8 +53,8 @@ def tell(proxy: Proxy, settings: Settings, *, failed: bool, taped: bool = False)
     else:
         from graphtape.cli.terminal.summary import summary  # noqa: PLC0415 - draws at terminals
 
-        first = proxy.outcomes[0]
-        recorded = str(first.path) if taped and first.saved is not None else None
+        first = None if taped is None else taped.outcomes[0]
+        recorded = None if first is None or first.saved is None else str(first.path)
         console.print(summary(reports, failed=failed, saved=saved, recorded=recorded))
     annotate(reports, os.environ, say=say, note=note)
     for name in settings.report:

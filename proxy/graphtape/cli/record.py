@@ -8,7 +8,7 @@ import click
 
 from graphtape import runner
 from graphtape.cli import serving, trailing
-from graphtape.cli.options import FilePath, option, proxying
+from graphtape.cli.options import FilePath, option, proxying, recording, upstream
 from graphtape.cli.terminal.live_line import live_line
 from graphtape.cli.terminal.progress import LOADING, SAVING, progress
 from graphtape.cli.terminal.screen import is_terminal
@@ -17,11 +17,7 @@ from graphtape.core.tape.outcome import Mode
 
 @click.command("record", cls=trailing.TakesCommand)
 @click.argument("cassette", type=FilePath(dir_okay=False, path_type=Path))
-@option(
-    "--upstream",
-    metavar="NAME|URL",
-    help="Where to forward to: global (the default), usgov, usgov-dod, china, sandbox, or a URL.",
-)
+@upstream
 @option(
     "--mode",
     type=click.Choice([Mode.ONCE, Mode.NEW_EPISODES, Mode.ALL], case_sensitive=False),
@@ -29,44 +25,7 @@ from graphtape.core.tape.outcome import Mode
     "new_episodes: play what is "
     "recorded, add what isn't; all: record everything anew.",
 )
-@option("--fsync", is_flag=True, help="Make each record survive a power loss; slower.")
-@option(
-    "--token-command",
-    metavar="COMMAND",
-    help="Add the bearer token that COMMAND prints to what is forwarded, for clients that send "
-    "none to a local host; it never reaches tape or log.",
-)
-@option("--record-signin", is_flag=True, help="Record sign-in too, its secrets masked.")
-@option(
-    "--keep-identities",
-    is_flag=True,
-    help="Leave mail addresses, tenant ids and domains as they are.",
-)
-@option(
-    "--keep-opaque",
-    is_flag=True,
-    help="Record what can't be looked into for secrets, too: damaged gzip, deep nesting.",
-)
-@option("--upstream-ca", metavar="FILE", help="PEM of private roots upstream is verified by.")
-@option(
-    "--allow-private-origins",
-    is_flag=True,
-    help="Reach hosts on loopback and in private networks that answers name or --forward is asked "
-    "for, though upstream isn't there.",
-)
-@option(
-    "--max-body",
-    type=int,
-    metavar="BYTES",
-    help="A larger body is left off the tape; default 64 MiB.",
-)
-@option("--connect-timeout", type=float, metavar="SECONDS", help="To reach upstream; default 20.")
-@option(
-    "--read-timeout",
-    type=float,
-    metavar="SECONDS",
-    help="Without a byte from upstream; default 300.",
-)
+@recording
 @proxying
 @click.pass_context
 def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
@@ -109,5 +68,5 @@ def command(ctx: click.Context, /, cassette: Path, **_: object) -> None:
     ran = trailing.serve(ctx, proxy, settings, on_ready=ready)
     from graphtape.cli.outcome import tell  # noqa: PLC0415 - once it is over
 
-    reports = tell(proxy, settings, failed=bool(ran), taped=True)
+    reports = tell(proxy, settings, failed=bool(ran), taped=proxy)
     ctx.exit(trailing.exit_code(ctx, proxy, reports, ran=ran))

@@ -14,13 +14,16 @@ from graphtape import runner
 from graphtape.cli import options, serving
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
     from graphtape.core.report.report import Report
     from graphtape.server.http.ports import Addresses
     from graphtape.settings import Settings
 
-_WORDS = "graphtape.trailing"
+WORDS = "graphtape.trailing"
+"""Where a context keeps them."""
+
 FREE = "127.0.0.1:0"
 
 
@@ -34,7 +37,7 @@ class TakesCommand(click.Command):
             args, words = args[:at], tuple(args[at + 1 :])
             if not words or not words[0]:
                 raise click.UsageError("`--` begins the command to run, and none follows it", ctx)
-            ctx.meta[_WORDS] = words
+            ctx.meta[WORDS] = words
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
@@ -44,7 +47,7 @@ class TakesCommand(click.Command):
 
 def words_of(ctx: click.Context) -> tuple[str, ...]:
     """Return the command to run, a word each; none where none was given."""
-    words: tuple[str, ...] = ctx.meta.get(_WORDS, ())
+    words: tuple[str, ...] = ctx.meta.get(WORDS, ())
     return words
 
 
@@ -72,10 +75,11 @@ def with_token(console: str, token: str | None) -> str:
 
 def serve(
     ctx: click.Context,
-    proxy: runner.Proxy,
+    proxy: runner.Run,
     settings: Settings,
     *,
     on_ready: Callable[[str], None],
+    over: asyncio.Event | None = None,
 ) -> int:
     """Serve until the user stops it or, where a command was given, while that runs.
 
@@ -84,6 +88,7 @@ def serve(
         proxy: Not listening yet.
         settings: Of the run.
         on_ready: Told where the proxy and its control API are, once they listen.
+        over: Ends it where there is no command.
 
     Returns:
         The command's exit code; 0 where there is none.
@@ -107,6 +112,7 @@ def serve(
                 proxy,
                 on_ready=ready,
                 ready_file=ready_file,
+                over=over,
                 on_signal=serving.end_line_of_keys,
             )
         )
@@ -133,9 +139,7 @@ def serve(
     return ending.code
 
 
-def exit_code(
-    ctx: click.Context, proxy: runner.Proxy, reports: Sequence[Report], *, ran: int
-) -> int:
+def exit_code(ctx: click.Context, proxy: runner.Run, reports: Sequence[Report], *, ran: int) -> int:
     """Return the code a run ends with; say why where nothing before it does.
 
     Args:
@@ -147,7 +151,8 @@ def exit_code(
     from graphtape.cli import outcome as run  # noqa: PLC0415 - once it is over
 
     came_to = run.exit_code(reports)
-    if not words_of(ctx) or any(each.arrived for each in reports):
+    lost = any(each.taping.failures and not each.arrived for each in reports)
+    if not words_of(ctx) or lost or any(each.arrived for each in reports):
         if came_to == run.UNUSED and not ran:
             unused = serving.count(run.unused_count(reports), "unused interaction")
             serving.say(f"failed: {unused} (--fail-on-unused)")

@@ -43,9 +43,18 @@ class RequestError(GraphtapeError):
     Attributes:
         status: 4xx, for the client.
         code: Graph-shaped error code; begins with `Graphtape`.
+        location: URL to ask instead; None where none is known.
     """
 
-    def __init__(self, message: str, *, status: int = 400, code: str = "GraphtapeRequest") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        code: str = "GraphtapeRequest",
+        location: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.location = location

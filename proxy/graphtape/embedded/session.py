@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from graphtape.core.errors import UsageError
@@ -68,6 +69,20 @@ class ProxySession:
         self._base_url = base_url
         self._folder = folder
         self._expected: set[int] = set()
+
+    @property
+    def too_old(self) -> tuple[str, ...]:
+        """What is to be said of cassettes that are older than the settings' `max-age`."""
+        limit = self._server.settings.age_limit()
+        if limit is None:
+            return ()
+        now = datetime.now(UTC)
+        found = (
+            limit.complaint(each.recording.name, each.metadata.recorded_at, now)
+            for each in self._live.played
+            if each.metadata is not None
+        )
+        return tuple(said for said in found if said is not None)
 
     @property
     def id(self) -> str:

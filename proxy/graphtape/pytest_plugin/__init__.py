@@ -30,6 +30,8 @@ _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
 _MODE = "--graphtape-mode"
 _UPSTREAM = "--graphtape-upstream"
+_MAX_AGE = "--graphtape-max-age"
+_OLDER = "--graphtape-older"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +48,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME|URL",
         help="Where to record from: global, usgov, usgov-dod, china, sandbox, or a URL.",
     )
+    group.addoption(
+        _MAX_AGE,
+        metavar="AGE[=fail]",
+        help="Warn of cassettes that were recorded longer ago, or fail their tests: 90d, 12w=fail.",
+    )
+    group.addoption(
+        _OLDER,
+        metavar="AGE",
+        help=f"In {_MODE}=all, record those anew that are older, and play the others.",
+    )
+    parser.addini("graphtape_max_age", f"Default of {_MAX_AGE}.", default="")
     parser.addini("graphtape_mode", f"Default of {_MODE}.", default="")
     parser.addini("graphtape_upstream", f"Default of {_UPSTREAM}.", default="")
 
@@ -95,7 +108,11 @@ def proxy_of(config: pytest.Config) -> SharedProxy:
         from graphtape.pytest_plugin.shared_proxy import SharedProxy  # noqa: PLC0415 - heavy
 
         upstream = config.getoption(_UPSTREAM) or config.getini("graphtape_upstream") or None
-        proxy = SharedProxy.begun(root=config.rootpath, upstream=upstream)
+        max_age = config.getoption(_MAX_AGE) or config.getini("graphtape_max_age") or None
+        older = config.getoption(_OLDER)
+        proxy = SharedProxy.begun(
+            root=config.rootpath, upstream=upstream, max_age=max_age, older=older
+        )
         config.add_cleanup(proxy.end)
         config.stash[_PROXY] = proxy
     return proxy

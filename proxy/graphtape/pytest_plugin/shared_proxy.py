@@ -6,18 +6,22 @@ import os
 import shlex
 from contextlib import chdir
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from graphtape.core.errors import GraphtapeError
+from graphtape.core.tape.age import age_of
 from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.direction import scenarios_of, statuses_of
 from graphtape.embedded.failure import MissError, SessionError
 from graphtape.embedded.server import Server
 from graphtape.settings import load
+from graphtape.tape.freshness import confirm, older
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
     from graphtape.embedded.session import ProxySession
@@ -36,32 +40,40 @@ class SharedProxy:
 
     Attributes:
         server: Serves, until `end`.
+        older: Age of cassettes from which on mode `all` records them; None records every one.
     """
 
     server: Server
+    older: timedelta | None = None
     _recording: dict[Path, str] = field(default_factory=dict)
     _recorded: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, *, root: Path, upstream: str | None) -> SharedProxy:
+    def begun(
+        cls, *, root: Path, upstream: str | None, max_age: str | None, older: str | None
+    ) -> SharedProxy:
         """Begin to serve, as the settings file in pytest's root folder says.
 
         Args:
             root: Has `graphtape.toml`, or pyproject.toml with `[tool.graphtape]`, or neither.
             upstream: Where to record from; None is as that file says.
+            max_age: How old a cassette may be that is played; likewise.
+            older: As the attribute, spelled.
         """
         given: dict[str, object] = {"listen": "127.0.0.1:0", "control": "127.0.0.1:0"}
         if upstream is not None:
             given["upstream"] = upstream
+        if max_age is not None:
+            given["max_age"] = max_age
         try:
             # It looks, and resolves what the file names, where a run of the command line would.
             with chdir(root):
                 server = Server(settings=load(given))
                 server.start()
-        except GraphtapeError as exc:
+            return cls(server=server, older=None if older is None else age_of(older))
+        except (GraphtapeError, ValueError) as exc:
             # From None: pytest would show what it was made from first, and then the same again.
             raise pytest.fail.Exception(f"graphtape: {exc}", pytrace=False) from None
-        return cls(server=server)
 
     def end(self) -> None:
         """End the proxy with the test run."""
@@ -72,6 +84,8 @@ class SharedProxy:
     ) -> ProxySession:
         """Open a session for a test; where it can't be had, fail the test and say why."""
         wanted = Mode(mode)
+        if wanted is Mode.ALL and self.older is not None and not _older(cassettes, self.older):
+            wanted = Mode.NONE
         refusal = _missing(item, cassettes, asked) if wanted is Mode.NONE else None
         refusal = refusal or self._clash(item, cassettes, asked, wanted)
         if refusal is not None:
@@ -90,7 +104,9 @@ class SharedProxy:
         except GraphtapeError as exc:
             text = f"graphtape: {_short(item, str(exc))}"
             raise pytest.fail.Exception(text, pytrace=False) from None
-        if wanted is not Mode.NONE:
+        if wanted is Mode.NONE:
+            _warn_old(item, session)
+        else:
             self._recording[cassettes[0]] = item.nodeid
         return session
 
@@ -138,6 +154,8 @@ class SharedProxy:
         if passed:
             for path in recorded:
                 _warn_unwritten(item, path)
+                if self.older is not None and path.exists():
+                    confirm(path, datetime.now(UTC))
         return None
 
 
@@ -158,6 +176,17 @@ def _warn_unwritten(item: pytest.Item, path: Path) -> None:
                 f"replaying this test will ask for it. {_NO_REQUESTS}"
             )
         )
+
+
+def _older(cassettes: tuple[Path, ...], limit: timedelta) -> bool:
+    """Tell whether one isn't there, or is older than a limit."""
+    there = [path for path in cassettes if path.exists()]
+    return len(there) < len(cassettes) or bool(older(there, limit, datetime.now(UTC))[0])
+
+
+def _warn_old(item: pytest.Item, session: ProxySession) -> None:
+    for said in session.too_old:
+        item.warn(pytest.PytestWarning(f"graphtape: {_short(item, said)}"))
 
 
 def _missing(item: pytest.Item, cassettes: tuple[Path, ...], asked: Asked) -> str | None:

@@ -31,14 +31,17 @@ from graphtape.server.transaction import Services, Transaction, observer_clock
 from graphtape.server.upstream.reach import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import socket
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from graphtape.core.graph.cloud import Upstream
     from graphtape.core.journal import Entry
+    from graphtape.core.replica import Replica
     from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Usage
     from graphtape.server.session.live_session import LiveSession
+    from graphtape.server.tls.secured import Secured
     from graphtape.settings import Settings
 
 log = logging.getLogger("graphtape")
@@ -52,6 +55,24 @@ GRACE = 10.0
 
 def _note(text: str) -> None:
     log.warning("%s", text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """What a proxy takes from the process that started its own, in place of making it.
+
+    Attributes:
+        opener: With cassettes that are loaded.
+        data: Listens already; so does `control`.
+        secured: How the data port speaks TLS; None where it doesn't.
+        replica: Which of several it is.
+    """
+
+    opener: Opener
+    data: socket.socket
+    control: socket.socket
+    secured: Secured | None
+    replica: Replica
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +95,8 @@ class Proxy:
         on_saving: Told how much of a recording is saved of how much.
         tells_misses: Whether the log warns of misses as they happen.
         alone: Whether the process is the proxy's own, so that its garbage is collected as suits it.
+        inherited: None where it makes all it needs.
+        names: What cassettes are called that aren't called by their paths.
         addresses: Where it can be reached, once it listens.
         sessions: The open ones.
     """
@@ -89,10 +112,13 @@ class Proxy:
     on_saving: Callable[[int, int], None] | None = None
     tells_misses: bool = True
     alone: bool = False
+    inherited: Inherited | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
     addresses: Addresses = field(init=False)
     sessions: Sessions = field(init=False)
     _services: Services = field(init=False)
     _upstream: Upstream = field(init=False)
+    _replica: Replica | None = field(init=False)
     _reach: Reach = field(init=False)
     _events: Events = field(default_factory=Events)
     _serving: AsyncExitStack = field(init=False)
@@ -140,15 +166,25 @@ class Proxy:
         self._hurry = asyncio.Event()
         self._connecting = asyncio.Lock()
         self._upstream = self.settings.upstream_at()
-        opener = Opener(
-            settings=self.settings,
-            upstream=self._upstream.name,
-            say=self.on_note,
-            progress=self.on_progress,
-            saving=self.on_saving,
+        given = self.inherited
+        self._replica = self.settings.own_replica() if given is None else given.replica
+        opener = (
+            Opener(
+                settings=self.settings,
+                upstream=self._upstream.name,
+                say=self.on_note,
+                progress=self.on_progress,
+                saving=self.on_saving,
+                names=self.names,
+            )
+            if given is None
+            else given.opener
         )
+        # Where it is but one of many, no client means it, and its entries are to be told apart.
+        apart = self._replica is not None and self._replica.default_at is not None
+        name = self._replica.default_id if self._replica is not None and apart else DEFAULT_ID
         # In this thread: nothing is served yet.
-        default = opener.open(DEFAULT_ID, self.cassettes, mode=self.mode)
+        default = opener.open(name, self.cassettes, mode=self.mode)
         with default.held:
             self._serving = AsyncExitStack()
             try:
@@ -165,7 +201,8 @@ class Proxy:
         settings, token = self.settings, self.settings.control_token
         records = self.mode is not Mode.NONE if self.records is None else self.records
         check_control_address(Address.parse(settings.control), token)
-        secured = secure(settings, say=self.on_note)
+        given = self.inherited
+        secured = secure(settings, say=self.on_note) if given is None else given.secured
         if settings.forward:
             from graphtape.server import tunnel  # noqa: PLC0415 - few runs forward
 
@@ -177,8 +214,12 @@ class Proxy:
 
             check_listen_address(Address.parse(settings.listen))
             bearer = TokenCommand(settings.token_command)
-        data = stack.enter_context(listen(self.settings.listen, "--listen"))
-        control = stack.enter_context(listen(self.settings.control, "--control"))
+        data = stack.enter_context(
+            listen(settings.listen, "--listen") if given is None else given.data
+        )
+        control = stack.enter_context(
+            listen(settings.control, "--control") if given is None else given.control
+        )
         self._reach = Reach(own_ports={sock.getsockname()[1] for sock in (data, control)})
         if settings.allow_private_origins:
             self._reach.allow_private()
@@ -190,6 +231,7 @@ class Proxy:
             connect=connect,
             end=self._end,
             folder=self.folder,
+            replica=self._replica,
         )
         self._services = Services(
             sessions=self.sessions,
@@ -236,6 +278,7 @@ class Proxy:
             and not default.play.forwards
             and len(default.play.playbacks) == 1
             and not default.play.rules
+            and (self._replica is None or self._replica.default_at is None)
         ):
             ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
@@ -256,6 +299,13 @@ class Proxy:
         # Once it is asked.
         from graphtape.server.control import ControlRunner, make_control  # noqa: PLC0415
 
+        others = None
+        if self._replica is not None and self.inherited is None:
+            from graphtape.server.replicas.elsewhere import Elsewhere  # noqa: PLC0415 - few are replicas
+            from graphtape.server.replicas.peers import Peers  # noqa: PLC0415 - likewise
+
+            peers = Peers(own=self._replica.name, urls=self.settings.peer_urls())
+            others = Elsewhere(own=self._replica, peers=peers)
         app = make_control(
             self.sessions,
             token=self.settings.control_token,
@@ -263,7 +313,14 @@ class Proxy:
             events=self._events,
             console=self.settings.console,
             report=lambda live: self._report(live.outcome),
+            others=others,
         )
+        if others is not None:
+
+            async def close(_: web.Application) -> None:
+                await others.peers.close()
+
+            app.on_cleanup.append(close)
         # A slow request of the control port isn't waited for.
         return ControlRunner(app, access_log=None, shutdown_timeout=1)
 

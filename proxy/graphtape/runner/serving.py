@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from graphtape import files
 from graphtape.core.errors import UsageError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import TracebackType
 
+    from graphtape.core.report.report import Report
     from graphtape.runner.command import Command, Ending
     from graphtape.runner.proxy import Proxy
     from graphtape.runner.tenant import SandboxServer
@@ -30,23 +31,61 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Server(Protocol):
+    """Serves while an `async with` block runs."""
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it can be reached, once it listens."""
+
+    async def __aenter__(self) -> object:
+        """Begin."""
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+
+    def hurry(self) -> None:
+        """Stop waiting for requests in flight."""
+
+
+class Run(Server, Protocol):
+    """A server of sessions."""
+
+    @property
+    def mode(self) -> Mode:
+        """Where the answers of its default session may come from."""
+
+    def spoil(self) -> None:
+        """Say that the run did not go well in its user's eyes."""
+
+    def reports(self) -> list[Report]:
+        """Tell what each session came to, the default one first; once it has stopped."""
+
+
 async def until_stopped(
-    server: Proxy | SandboxServer,
+    server: Server,
     *,
     on_ready: Callable[[Addresses], None],
     ready_file: str | None,
+    over: asyncio.Event | None = None,
     on_signal: Callable[[int], None] | None = None,
 ) -> None:
     """Serve in the foreground until a signal ends it; a second one cuts what is in flight.
 
     Args:
         server: Not listening yet.
-        on_ready: Told where it can be reached, once it listens.
+        on_ready: Called once the ports accept.
         ready_file: Written then.
+        over: Ends it as a signal does.
         on_signal: Told the number of each signal.
     """
     ready = _ready_path(ready_file)
-    stop = asyncio.Event()
+    stop = asyncio.Event() if over is None else over
 
     def signalled(number: int) -> None:
         if on_signal is not None:
@@ -55,7 +94,7 @@ async def until_stopped(
             server.hurry()
         stop.set()
 
-    with _on_signals(_ending(), signalled):
+    with _on_signals(ending(), signalled):
         async with server:
             if ready is not None:
                 server.addresses.write(ready)
@@ -66,7 +105,7 @@ async def until_stopped(
 
 
 async def while_running(
-    proxy: Proxy,
+    proxy: Run,
     command: Command,
     *,
     on_ready: Callable[[Addresses], None],
@@ -95,7 +134,7 @@ async def while_running(
 
 
 async def _serve_for(
-    proxy: Proxy,
+    proxy: Run,
     command: Command,
     ready: Path | None,
     on_ready: Callable[[Addresses], None],
@@ -140,7 +179,7 @@ def _ready_path(ready_file: str | None) -> Path | None:
     return ready
 
 
-def _ending() -> Iterator[int]:
+def ending() -> Iterator[int]:
     """Return the signals that end a run; one that is ignored, as under nohup, stays so."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from graphtape import __version__
 from graphtape.core.errors import CassetteError
+from graphtape.core.graph.cloud import cloud_of
 from graphtape.core.message import Interaction, Response
 from graphtape.core.redaction import Redactor, Rule
 from graphtape.tape.file_scan import NOWHERE, metadata_text, scan_file, variables_text
-from graphtape.tape.har import cloud_of
 from graphtape.tape.lock import locked
 from graphtape.tape.progress import step, told
 from graphtape.tape.store import cassette_bytes, open_cassette, save_cassette
@@ -81,14 +81,10 @@ def clean(
         return Clean(left=len(seen.findings))
     _refuse_unwritable(path)
     cassette = open_cassette(path, progress=opening)
-    redactor = Redactor(salt=salt or _salt(path, cassette, policy), policy=policy)
-    metadata = replace(
-        cassette.metadata or _metadata(cassette),
-        salt="" if salt else redactor.salt,
-        variables=_redacted_variables(cassette, redactor),
-    )
-    redacted = replace(_redacted(cassette, redactor, redacting), metadata=metadata)
-    _write(path, redacted, before=before, progress=writing)
+    redactor = Redactor(salt=salt or salt_of(path, cassette, policy), policy=policy)
+    known = replace(cassette, metadata=cassette.metadata or _metadata(cassette))
+    clean = redacted(known, redactor, keep_salt=not salt, progress=redacting)
+    _write(path, clean, before=before, progress=writing)
     counts = redactor.counts
     return Cleaned(
         secrets=counts["secrets"],
@@ -129,7 +125,12 @@ def _refuse_unwritable(path: Path) -> None:
             pass
 
 
-def _salt(path: Path, cassette: Cassette, policy: Policy) -> str:
+def salt_of(path: Path, cassette: Cassette, policy: Policy) -> str:
+    """Return the salt that a cassette is to be redacted with, where the user gives none.
+
+    Raises:
+        CassetteError: Another one than its own would give identities in it a second name.
+    """
     if cassette.metadata is None or policy.keep_identities:
         kept = cassette.metadata.salt if cassette.metadata is not None else ""
         return kept or secrets.token_hex(16)
@@ -142,16 +143,42 @@ def _salt(path: Path, cassette: Cassette, policy: Policy) -> str:
     return cassette.metadata.salt
 
 
-def _redacted(cassette: Cassette, redactor: Redactor, progress: Progress | None) -> Cassette:
-    interactions = tuple(
-        Interaction(
-            request=redactor.request(each.request).request,
-            response=redactor.response(each.response, url=each.request.url),
+def redacted(
+    cassette: Cassette,
+    redactor: Redactor,
+    *,
+    keep_salt: bool,
+    progress: Progress | None = None,
+) -> Cassette:
+    """Redact all that is in a cassette, its metadata included.
+
+    Args:
+        cassette: With metadata of ours.
+        redactor: Its salt is written down where it is to be kept.
+        keep_salt: Whether it is.
+        progress: Told how many interactions of how many are done.
+    """
+    assert cassette.metadata is not None  # noqa: S101 - see above
+    interactions: list[Interaction] = []
+    for each in cassette.interactions:
+        interactions.append(
+            Interaction(
+                request=redactor.request(each.request).request,
+                response=redactor.response(each.response, url=each.request.url),
+            )
         )
-        for each in told(cassette.interactions, len(cassette.interactions), progress)
+        if progress is not None:
+            progress(len(interactions), len(cassette.interactions))
+    return replace(
+        cassette,
+        interactions=tuple(interactions),
+        metadata=replace(
+            cassette.metadata,
+            salt=redactor.salt if keep_salt else "",
+            variables=_redacted_variables(cassette, redactor),
+        ),
+        other_metadata=_redacted_metadata(cassette.other_metadata, redactor),
     )
-    metadata = _redacted_metadata(cassette.other_metadata, redactor)
-    return replace(cassette, interactions=interactions, other_metadata=metadata)
 
 
 def _redacted_metadata(metadata: Mapping[str, object], redactor: Redactor) -> Mapping[str, object]:

@@ -200,7 +200,7 @@ def _read_response(tree: dict[object, object], *, where: str) -> Response:
         refuse(in_status, number, f"{_LOWEST_STATUS} to {_HIGHEST_STATUS}")
     headers, decoded = _without_coding(
         _read_headers(tree.get("headers"), where=f"{where}.headers"),
-        _read_body(body, where=in_body),
+        read_body(body, where=in_body),
     )
     return Response(status=number, reason=reason, headers=headers, body=decoded)
 
@@ -217,8 +217,12 @@ def _read_headers(tree: object, *, where: str) -> Headers:
     return Headers.of(pairs)
 
 
-def _read_body(tree: object, *, where: str) -> bytes:
-    """Take a body as text, bytes, vcrpy's `{string: …}`, or others' `{base64_string: …}`."""
+def read_body(tree: object, *, where: str) -> bytes:
+    """Take a body as text, bytes, vcrpy's `{string: …}`, or others' `{base64_string: …}`.
+
+    Raises:
+        CassetteError: It is something else.
+    """
     match tree:
         case None:
             return b""
@@ -232,7 +236,7 @@ def _read_body(tree: object, *, where: str) -> bytes:
             except (binascii.Error, ValueError) as exc:
                 raise CassetteError(f"{where}.base64_string is not base64: {exc}") from exc
         case {"string": None | str() | bytes() as content}:
-            return _read_body(content, where=f"{where}.string")
+            return read_body(content, where=f"{where}.string")
         case {"string": other}:
             refuse(f"{where}.string", other, "text or !!binary")
         case dict() if not tree:
@@ -251,7 +255,7 @@ def _read_request_body(tree: object, *, form: bool, where: str) -> bytes:
         return _sent_by_aiohttp(tree, form=form, where=where)
     if isinstance(tree, bool | int | float):
         return _sent_by_aiohttp(tree, form=form, where=where)
-    return _read_body(tree, where=where)
+    return read_body(tree, where=where)
 
 
 def _sent_by_aiohttp(tree: object, *, form: bool, where: str) -> bytes:

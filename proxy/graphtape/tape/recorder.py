@@ -6,12 +6,14 @@ import asyncio
 import bisect
 import json
 import logging
+import re
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import Headers, Interaction, Request
+from graphtape.core.signin.permission import Kind, granted_by
 from graphtape.core.tape.outcome import Mode
 from graphtape.tape.digest import digest, fingerprint
 from graphtape.tape.hooks import Hooks
@@ -42,6 +44,8 @@ log = logging.getLogger("graphtape")
 _MOST_NEW = 1000
 _LARGE = 256 * 1024
 """Bytes of bodies that are redacted in the loop at most."""
+
+_PERMISSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 def take_up(path: Path, *, say: Callable[[str], None]) -> str:
@@ -138,6 +142,8 @@ class Recorder:
     _aside: asyncio.Lock = field(default_factory=asyncio.Lock)
     _arrived: int = 0
     _open: list[int] = field(default_factory=list)
+    _granted: dict[Kind, set[str]] = field(default_factory=dict)
+    _seen: set[int] = field(default_factory=set)
     _kept: list[int] = field(default_factory=list)
     asked: SpelledFields = field(init=False)
     answered: SpelledFields = field(init=False)
@@ -322,6 +328,22 @@ class Recorder:
         except OSError as exc:
             self.fail(f"variable {name!r} is NOT on the tape: {self._part.path} ({exc.strerror})")
 
+    def grant(self, authorization: str) -> None:
+        """Take note of the permissions of a token; nothing else of it is kept."""
+        known = hash(authorization)
+        if known in self._seen:
+            return
+        self._seen.add(known)
+        granted = granted_by(authorization)
+        if granted is not None:
+            named = {name for name in granted.names if _PERMISSION.fullmatch(name)}
+            self._granted.setdefault(granted.kind, set()).update(named)
+
+    def _permissions(self, kind: Kind) -> tuple[str, ...]:
+        old = self.old.metadata if self.old is not None and self.mode is not Mode.ALL else None
+        before = () if old is None else old.scopes if kind is Kind.DELEGATED else old.roles
+        return tuple(sorted({*before, *self._granted.get(kind, ())}))
+
     def _clean_variable(self, name: str, value: str) -> str:
         """Redact a value as a field of that name is in a JSON body."""
         headers = Headers.of([("Content-Type", "application/json")])
@@ -406,7 +428,13 @@ class Recorder:
                 "something else has changed it"
             )
         interactions: Iterable[Interaction] = chain(self.existing, recovered)
-        metadata = replace(self.metadata, variables=self.variables, alike=self._alike())
+        metadata = replace(
+            self.metadata,
+            variables=self.variables,
+            scopes=self._permissions(Kind.DELEGATED),
+            roles=self._permissions(Kind.APPLICATION),
+            alike=self._alike(),
+        )
         others = self.old.other_metadata if self.old is not None else {}
         if self.mode is Mode.ALL and self.old is not None:
             if recovered.damaged:

@@ -71,7 +71,7 @@ def keep_volatile(old: Cassette, new: Cassette) -> Cassette:
 def _metadata(old: Metadata | None, new: Metadata | None) -> Metadata | None:
     if old is None or new is None or (old.upstream, old.salt) != (new.upstream, new.salt):
         return new
-    return replace(old, variables=new.variables)
+    return replace(old, variables=new.variables, scopes=new.scopes, roles=new.roles)
 
 
 def _fingerprint(interaction: Interaction) -> str:

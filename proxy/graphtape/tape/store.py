@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.message import Interaction
-    from graphtape.tape import har
+    from graphtape.tape.formats.exchange import Found
     from graphtape.tape.progress import Progress
 
 _JSON_SUFFIX: Final = ".json"
@@ -39,9 +39,9 @@ def open_cassette(path: Path, *, progress: Progress | None = None) -> Cassette:
         CassetteError: It is missing, can't be read, or isn't a cassette.
     """
     if _is_har(path):
-        from graphtape.tape import har  # noqa: PLC0415 - few cassettes are
+        from graphtape.tape.formats import har  # noqa: PLC0415 - few cassettes are
 
-        return har.load(_content(path, missing="no such file; check the path"), name=str(path))
+        return har.load(named_content(path), name=str(path))
     try:
         return load(cassette_bytes(path), name=str(path), json=_is_json(path), progress=progress)
     finally:
@@ -72,15 +72,24 @@ def is_large(path: Path) -> bool:
         return False  # `open_cassette` says why
 
 
-def open_har(path: Path) -> har.Log:
+def open_har(path: Path) -> Found:
     """Read a HAR file, whatever its suffix.
 
     Raises:
         CassetteError: It is missing, can't be read, or isn't HAR.
     """
-    from graphtape.tape import har  # noqa: PLC0415 - few cassettes are
+    from graphtape.tape.formats import har  # noqa: PLC0415 - few cassettes are
 
-    return har.read(_content(path, missing="no such file; check the path"), name=str(path))
+    return har.read(named_content(path), name=str(path))
+
+
+def named_content(path: Path) -> bytes:
+    """Read a file that a user names, whatever is in it.
+
+    Raises:
+        CassetteError: It is missing, or can't be read.
+    """
+    return _content(path, missing="no such file; check the path")
 
 
 def _content(path: Path, *, missing: str) -> bytes:

@@ -67,6 +67,8 @@ class Metadata:
         digest: Of all of them, see `digest`; `dump` computes it.
         salt: For pseudonyms, or empty where it isn't kept in the cassette.
         variables: Values a test made up while recording, by name, for it to use at replay.
+        scopes: Delegated permissions that the tokens had it was recorded with; no token.
+        roles: Application permissions, likewise.
         alike: Keys, by `core.masked.key_digest`, of requests that differ only in what was masked.
     """
 
@@ -78,6 +80,8 @@ class Metadata:
     digest: str = ""
     salt: str = ""
     variables: dict[str, str] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
 
 
@@ -117,8 +121,13 @@ def load(
         rest = stream(data, found.append, name=name, progress=progress)
         if rest is not None:
             return replace(rest, interactions=tuple(found))
-    text = _decoded(data, name=name)
-    top = _top_level(_parse_json(text, name=name) if json else _parse_yaml(text, name=name), name)
+    text = decoded(data, name=name)
+    return of_tree(parse_json(text, name=name) if json else parse_yaml(text, name=name), name=name)
+
+
+def of_tree(tree: object, *, name: str) -> Cassette:
+    """Make a cassette of what a loader found in a file; arguments and errors as of `load`."""
+    top = _top_level(tree, name)
     listed = top["interactions"]
     if not isinstance(listed, list):
         entry.refuse(f"{name}, interactions", listed, "a list")
@@ -153,7 +162,7 @@ def stream(
     Raises:
         CassetteError: It is empty, or isn't UTF-8.
     """
-    _decoded(data, name=name)
+    decoded(data, name=name)
     whole = Digest()
 
     def add(tree: object) -> None:
@@ -273,7 +282,12 @@ def from_vcr(
     return entry.read(tree, where=where)
 
 
-def _decoded(data: bytes, *, name: str) -> str:
+def decoded(data: bytes, *, name: str) -> str:
+    """Read the text of a file.
+
+    Raises:
+        CassetteError: It is empty, or isn't UTF-8.
+    """
     try:
         text = data.decode("utf-8-sig")  # editors on Windows put a BOM in front
     except UnicodeDecodeError as exc:
@@ -286,7 +300,12 @@ def _decoded(data: bytes, *, name: str) -> str:
     return text
 
 
-def _parse_json(text: str, *, name: str) -> object:
+def parse_json(text: str, *, name: str) -> object:
+    """Decode JSON.
+
+    Raises:
+        CassetteError: It isn't JSON; it says where.
+    """
     try:
         tree: object = loads(text)
     except JSONDecodeError as exc:
@@ -298,7 +317,12 @@ def _parse_json(text: str, *, name: str) -> object:
     return tree
 
 
-def _parse_yaml(text: str, *, name: str) -> object:
+def parse_yaml(text: str, *, name: str) -> object:
+    """Decode YAML, the tags of recorders included.
+
+    Raises:
+        CassetteError: It isn't YAML, or holds what no recording needs; it says where.
+    """
     try:
         inspect(text, name=name, tags=_TAGS)
         tree: object = _serializer().deserialize(text)
@@ -372,6 +396,8 @@ def _read_metadata(tree: object, *, where: str) -> tuple[Metadata | None, dict[s
                 ours.get("variables", {}), where=f"{inside}.variables"
             ).items()
         },
+        scopes=_texts(ours.get("scopes", ()), where=f"{inside}.scopes"),
+        roles=_texts(ours.get("roles", ()), where=f"{inside}.roles"),
         alike=_texts(ours.get("alike", ()), where=f"{inside}.alike"),
     )
     return metadata, others
@@ -435,6 +461,7 @@ _CONSTRUCTORS = {
     # Request bodies that were files and iterators.
     _PYTHON + "object/new:_io.BytesIO": _first,
     _PYTHON + "object/apply:builtins.iter": _joined,
+    "!binary": yaml.SafeLoader.construct_yaml_binary,  # Ruby's, for !!binary
 }
 _TAGS = {_PYTHON + "str", _PYTHON + "unicode", *_CONSTRUCTORS}
 

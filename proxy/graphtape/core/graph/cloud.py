@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from graphtape.core.errors import UsageError
 from graphtape.core.graph.link import canonical, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from graphtape.core.message import Interaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +131,15 @@ def off_graph_origin(url: str) -> str | None:
         return None
     origin = origin_of(url)
     return None if origin in GRAPH_ROOTS else origin
+
+
+def cloud_of(interactions: Iterable[Interaction]) -> str:
+    """Name the Graph cloud that all of them, but for sign-in, were asked of; else `custom`."""
+    origins = set()
+    for interaction in interactions:
+        found = ABSOLUTE_URL.match(interaction.request.url)
+        origins.add(f"{found[1]}://{found[2]}".lower() if found else "")
+    for cloud in CLOUDS:
+        if cloud.graph in origins and origins <= {cloud.graph, cloud.login}:
+            return cloud.name
+    return "custom"

@@ -91,6 +91,15 @@ def shapes_of(interactions: Iterable[Interaction]) -> dict[Operation, Shape]:
     return shapes
 
 
+def operations_of(interaction: Interaction) -> Iterator[Operation]:
+    """Return the operation a request calls; of a batch, those of its parts that were answered."""
+    parts = list(_parts(interaction))
+    for part in parts:
+        yield from operations_of(part)
+    if not parts:
+        yield Operation.of(interaction.request.method, interaction.request.url)
+
+
 def _answers(interaction: Interaction) -> Iterator[_Seen]:
     """Return the answer, and those of the parts of a batch in place of its body."""
     request, response = interaction.request, interaction.response

@@ -11,6 +11,7 @@ from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.report import Aged, CassetteFacts, Incident, Injected, Report, Taping
 from graphtape.core.report.usage import LONGEST_URL, Usage
 from graphtape.core.report.wording import cut
+from graphtape.core.tape.age import age_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +27,6 @@ LONGEST_REASON = 8_000
 """Characters."""
 
 _NOTHING_TAPED = Taping()
-_DAY = 86_400
 
 
 def account(
@@ -110,16 +110,9 @@ def _injected(journal: Journal) -> tuple[Injected, ...]:
 
 
 def _age(recorded_at: str | None, now: float) -> int | None:
-    if not recorded_at:
-        return None
-    try:
-        recorded = datetime.fromisoformat(recorded_at)
-    except ValueError:
-        return None
-    if recorded.tzinfo is None:
-        recorded = recorded.replace(tzinfo=UTC)
+    age = age_at(recorded_at or "", datetime.fromtimestamp(now, UTC))
     # Clocks differ: what was recorded a moment ago elsewhere isn't from tomorrow.
-    return max(0, int((now - recorded.timestamp()) // _DAY))
+    return None if age is None else max(0, age.days)
 
 
 def _url(url: str) -> str:

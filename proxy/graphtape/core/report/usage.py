@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from graphtape.core.matching.mismatch import spelled_out
 from graphtape.core.report.wording import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
     from graphtape.core.tape.outcome import Playback
@@ -32,6 +32,17 @@ class UnusedRequest:
     url: str
 
 
+class Told(Protocol):
+    """What is told of a recording that sessions played."""
+
+    @property
+    def size(self) -> int:
+        """How many interactions it holds."""
+
+    def requests(self, indices: Sequence[int]) -> tuple[UnusedRequest, ...]:
+        """Tell interactions by method and URL."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unused:
     """What a session left unused of a cassette that it played.
@@ -43,7 +54,7 @@ class Unused:
     """
 
     cassette: str
-    tape: Tape = field(repr=False)
+    tape: Told = field(repr=False)
     used: frozenset[int] = field(repr=False)
 
     @property
@@ -102,7 +113,7 @@ class Tape:
         slots.update(batch for batch in batches if slots.issuperset(index.batches[batch]))
         return frozenset(index.interactions[slot] for slot in slots if slot not in index.parts)
 
-    def requests(self, indices: Collection[int]) -> tuple[UnusedRequest, ...]:
+    def requests(self, indices: Sequence[int]) -> tuple[UnusedRequest, ...]:
         """Tell interactions by method and URL."""
         return tuple(map(self._request, indices))
 

@@ -7,6 +7,8 @@ are the same.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from graphtape.core.matching.operation import Operation
@@ -57,24 +59,50 @@ def lacking(request: Request, *, carrier: Request | None = None) -> str | None:
         What follows `request 7 (POST …)`; it quotes nothing of the token.
     """
     wanted = documented(request.method, request.url)
-    value = (carrier or request).headers.get("Authorization") if wanted else None
-    scheme, _, token = (value or "").strip().partition(" ")
+    granted = granted_by((carrier or request).headers.get("Authorization")) if wanted else None
+    if granted is None:
+        return None
+    if not {name.lower() for name in granted.names}.isdisjoint(name.lower() for name in wanted):
+        return None
+    return f"was sent with a token without the {granted.kind} permission {' or '.join(wanted)}"
+
+
+class Kind(StrEnum):
+    """Whose permissions a token has."""
+
+    DELEGATED = "delegated"
+    APPLICATION = "application"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """The permissions of a token, as it spells them."""
+
+    kind: Kind
+    names: frozenset[str]
+
+
+def granted_by(authorization: str | None) -> Granted | None:
+    """Read the permissions of the token in an Authorization field; it isn't verified.
+
+    None of one that isn't a JWT, or that has neither `scp` nor `roles`.
+    """
+    scheme, _, token = (authorization or "").strip().partition(" ")
     claims = claims_of(token.strip()) if scheme.lower() in {"bearer", "pop"} else None
     if claims is None:
         return None
     # A user's token may have roles too; they are the user's in the app, and no permissions.
-    kind, has = "delegated", _names(claims.get("scp"))
-    if has is None:
-        kind, has = "application", _names(claims.get("roles"))
-    if has is None or not has.isdisjoint(name.lower() for name in wanted):
-        return None
-    return f"was sent with a token without the {kind} permission {' or '.join(wanted)}"
+    for kind, claim in ((Kind.DELEGATED, "scp"), (Kind.APPLICATION, "roles")):
+        names = _names(claims.get(claim))
+        if names is not None:
+            return Granted(kind=kind, names=names)
+    return None
 
 
 def _names(claim: Json) -> frozenset[str] | None:
     """Read permissions: `scp` has blanks between them, `roles` is a list."""
     if isinstance(claim, str):
-        return frozenset(claim.lower().split())
+        return frozenset(claim.split())
     if isinstance(claim, list):
-        return frozenset(name.lower() for name in claim if isinstance(name, str))
+        return frozenset(name for name in claim if isinstance(name, str))
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.report.report import Report
     from graphtape.server.control.events import Events
-    from graphtape.server.control.route import AnyRoute
+    from graphtape.server.control.route import AnyRoute, Others
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.sessions import Sessions
 
@@ -47,6 +48,7 @@ def make_control(
     events: Events,
     report: Callable[[LiveSession], Report],
     console: bool = True,
+    others: Others | None = None,
 ) -> web.Application:
     """Build the control API.
 
@@ -57,24 +59,18 @@ def make_control(
         events: Told of what happens.
         report: Tells what a session came to, or has come to so far.
         console: Whether the web console is served.
+        others: The other replicas; None where this is no replica.
     """
-    app = web.Application(middlewares=[_answered, _guarded], client_max_size=LARGEST)
-    app[_GUARD] = Guard(token=token)
+    app = application(_handler, token=token, console=console)
     app[_DESK] = desk = Desk(
         sessions=sessions,
         events=events,
         data_url=data_url,
         library=Library(folder=sessions.folder),
         report=report,
-        document=_document,
+        document=openapi,
+        others=others,
     )
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, _handler(route))
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, _handler(route))
-
-    if console:
-        add_console(app)
 
     async def end(_: web.Application) -> None:
         desk.events.end()
@@ -83,14 +79,41 @@ def make_control(
     return app
 
 
+def application(
+    handler: Callable[[AnyRoute], Handler], *, token: str | None, console: bool
+) -> web.Application:
+    """Build an application of the control API's routes, guarded.
+
+    Args:
+        handler: Returns what answers a route.
+        token: As for `make_control`.
+        console: Whether the web console is served.
+    """
+    app = web.Application(middlewares=[_answered, _guarded], client_max_size=LARGEST)
+    app[_GUARD] = Guard(token=token)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, handler(route))
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, handler(route))
+    if console:
+        add_console(app)
+    return app
+
+
 @cache
-def _document() -> bytes:
+def openapi() -> bytes:
+    """Return the OpenAPI document."""
     # Made once it is asked for: few ask, and it takes longer than a proxy to start.
     return document(ROUTES)
 
 
 def _handler(route: AnyRoute) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
+        others = request.app[_DESK].others
+        if others is not None and "id" in request.match_info:
+            passed = await others.answer(request, request.match_info["id"])
+            if passed is not None:
+                return passed
         # What is asked first, then what of: a body that is none is said even where nobody is open.
         query = reading.query(request, route.query)
         body = None
@@ -129,8 +152,10 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         response = await handler(request)
     except RequestError as exc:
-        bearer = {"WWW-Authenticate": 'Bearer realm="graphtape"'} if exc.status == 401 else None  # noqa: PLR2004 - RFC 9110 section 15.5.2
-        response = _refusal(exc.status, exc.code, str(exc), bearer)
+        headers = {} if exc.location is None else {"Location": exc.location}
+        if exc.status == HTTPStatus.UNAUTHORIZED:  # RFC 9110 section 15.5.2
+            headers["WWW-Authenticate"] = 'Bearer realm="graphtape"'
+        response = _refusal(exc.status, exc.code, str(exc), headers)
     except web.HTTPMethodNotAllowed as exc:
         allowed = ", ".join(sorted(exc.allowed_methods))
         text = f"{request.path} takes {allowed}, not {request.method}"

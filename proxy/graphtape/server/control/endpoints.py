@@ -9,6 +9,7 @@ from aiohttp import web
 
 from graphtape import __version__
 from graphtape.core.errors import RequestError
+from graphtape.core.replica import name_in
 from graphtape.core.scenario.duration import seconds
 from graphtape.server.control.direction import spelled, statuses
 from graphtape.server.control.message import (
@@ -61,12 +62,20 @@ async def health(call: Plain) -> Health:
 
 async def list_sessions(call: Plain) -> SessionList:
     """List the open sessions."""
-    return SessionList(sessions=[_facts(call, live) for live in call.desk.sessions])
+    own = [_facts(call, live) for live in call.desk.sessions]
+    if call.desk.others is None:
+        return SessionList(sessions=own)
+    others, unreachable = await call.desk.others.sessions(call.request)
+    return SessionList(sessions=[*own, *others], unreachable=unreachable)
 
 
-async def open_session(call: Call[Nothing, NewSession]) -> Opened:
+async def open_session(call: Call[Nothing, NewSession]) -> Opened | web.StreamResponse:
     """Open a session."""
     asked = call.body
+    if asked.id is not None and name_in(asked.id) is not None and call.desk.others is not None:
+        passed = await call.desk.others.answer(call.request, asked.id)
+        if passed is not None:
+            return passed
     if asked.id in _DOTS:
         raise RequestError(
             f"$.id: {asked.id!r} is a step in a path, which clients take out; send another",
@@ -140,7 +149,11 @@ async def events(call: Call[EventsQuery, Nothing]) -> web.StreamResponse:
     """Send journal entries as they happen, as server-sent events."""
     wanted = call.query.session
     if wanted is not None:
-        call.desk.sessions.identify(wanted)
+        if call.desk.others is not None:
+            passed = await call.desk.others.answer(call.request, wanted)
+            if passed is not None:
+                return passed
+        wanted = call.desk.sessions.identify(wanted).play.id
     every, newest = call.query.every, call.query.newest
     if every is None:
         if newest is not None:

@@ -51,7 +51,8 @@ class NewSession(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A session to be opened.
 
     Attributes:
-        id: In the path prefix of its requests; made up where it isn't said.
+        id: In the path prefix of its requests; made up where it isn't said. A replica puts its
+            name and a dot before it.
         cassettes: One path or several, under the folder the proxy was started in; those of the
             proxy where it isn't said.
         mode: The proxy's own where it isn't said.
@@ -113,10 +114,15 @@ class SessionFacts(Struct, frozen=True, kw_only=True):
     answers: dict[str, int]
 
 
-class SessionList(Struct, frozen=True, kw_only=True):
-    """The open sessions, in the order they were opened."""
+class SessionList(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The open sessions, in the order they were opened; of several replicas, one after another.
+
+    Attributes:
+        unreachable: The replicas that didn't answer, by name.
+    """
 
     sessions: list[SessionFacts]
+    unreachable: list[str] = []
 
 
 class Health(Struct, frozen=True, kw_only=True):

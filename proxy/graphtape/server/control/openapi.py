@@ -27,6 +27,7 @@ _ANY = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
+    HTTPStatus.BAD_GATEWAY,
 )
 _NAMED = re.compile(r"\{(\w+)\}")
 _NUMBER: Schema = {"type": "integer", "minimum": 0}
@@ -95,6 +96,8 @@ def _operation(route: AnyRoute) -> dict[str, object]:
         operation["requestBody"] = {"required": not route.may_be_empty, "content": content}
     refused = {_JSON: {"schema": {"$ref": f"{REF}Refused"}}}
     errors = {*_ANY, *route.errors, *(_WITH_BODY if route.reads else ())}
+    if "{id}" in route.path:
+        errors.add(HTTPStatus.MISDIRECTED_REQUEST)
     operation["responses"] = {
         str(route.status.value): _answer(route),
         **{

@@ -30,7 +30,7 @@ async def body(request: web.Request, kind: type[T], *, may_be_empty: bool) -> T:
     Raises:
         RequestError: It isn't what it must be.
     """
-    data = await _bytes(request)
+    data = await body_bytes(request)
     if not (may_be_empty or data.strip()):
         raise fault("GraphtapeBody", "$", "there is no body; send JSON")
     try:
@@ -46,7 +46,12 @@ async def body(request: web.Request, kind: type[T], *, may_be_empty: bool) -> T:
         raise fault("GraphtapeBody", json_path(exc.keys), exc.reason) from exc
 
 
-async def _bytes(request: web.Request) -> bytes:
+async def body_bytes(request: web.Request) -> bytes:
+    """Read a request's body as it was sent.
+
+    Raises:
+        RequestError: It takes too long, or isn't framed as it must be.
+    """
     try:
         async with asyncio.timeout(_PATIENCE):
             return await request.read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from yarl import URL
 
@@ -20,12 +20,27 @@ if TYPE_CHECKING:
     from graphtape.core.scenario.status import StatusRule
     from graphtape.server.control.direction import Library
     from graphtape.server.control.events import Events
+    from graphtape.server.control.message import SessionFacts
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.sessions import Sessions
 
 Q = TypeVar("Q")
 B = TypeVar("B")
 R = TypeVar("R")
+
+
+class Others(Protocol):
+    """The other replicas."""
+
+    async def answer(self, request: web.Request, session_id: str) -> web.StreamResponse | None:
+        """Pass a call on to the replica whose session it is about; None where it is our own.
+
+        Raises:
+            RequestError: It can't be passed on.
+        """
+
+    async def sessions(self, request: web.Request) -> tuple[list[SessionFacts], list[str]]:
+        """Return the sessions of all of them, and the names of those that don't answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +52,7 @@ class Desk:
         library: Where scenarios are found.
         report: Tells what a session came to, or has come to so far.
         document: Makes the OpenAPI document, as JSON.
+        others: The other replicas; None where this is no replica.
     """
 
     sessions: Sessions
@@ -45,6 +61,7 @@ class Desk:
     library: Library
     report: Callable[[LiveSession], Report]
     document: Callable[[], bytes]
+    others: Others | None = None
 
     def warn(self, rules: Iterable[StatusRule]) -> None:
         """Tell the user of what is allowed and looks wrong, as the command line does."""
@@ -53,7 +70,13 @@ class Desk:
                 self.sessions.opener.say(rule.warning)
 
     def base_url(self, request: web.Request) -> URL:
-        """Return the data port's address by the name that a call of the control port used."""
+        """Return the data port's public address.
+
+        Unless that was said, it has the name that a call of the control port used.
+        """
+        replica = self.sessions.replica
+        if replica is not None and replica.public_url is not None:
+            return URL(replica.public_url)
         return URL(self.data_url).with_host(host_name(request).strip("[]"))
 
 

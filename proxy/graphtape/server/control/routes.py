@@ -32,6 +32,7 @@ FORBIDDEN = HTTPStatus.FORBIDDEN
 UNKNOWN = HTTPStatus.NOT_FOUND
 UNACCEPTABLE = HTTPStatus.NOT_ACCEPTABLE
 CONFLICT = HTTPStatus.CONFLICT
+MISDIRECTED = HTTPStatus.MISDIRECTED_REQUEST
 FULL = HTTPStatus.SERVICE_UNAVAILABLE
 
 ROUTES: tuple[AnyRoute, ...] = (
@@ -65,7 +66,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=NewSession,
         answer=Opened,
         status=HTTPStatus.CREATED,
-        errors=(FORBIDDEN, UNKNOWN, CONFLICT, FULL),
+        errors=(FORBIDDEN, UNKNOWN, CONFLICT, MISDIRECTED, FULL),
     ),
     Route(
         method="GET",
@@ -184,7 +185,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=Nothing,
         answer=str,
         media=(STREAM,),
-        errors=(UNKNOWN, FULL),
+        errors=(UNKNOWN, MISDIRECTED, FULL),
     ),
     Route(
         method="GET",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 from aiohttp import web
 
+from graphtape.core.replica import PASSED_ON
 from graphtape.server.control.events import Dropped, Happened
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ async def _watch(
 ) -> None:
     clock = asyncio.get_running_loop().time
     spoke = clock()
+    if PASSED_ON in request.headers:  # who joins several streams needs to know where each begins
+        await _send(request, response, listener, b"id: %b\n\n" % ticks.id.encode())
     while not listener.ended:
         await listener.news(ticks.every)
         tick = ticks.take()

@@ -118,6 +118,13 @@ class Ticks:
         }
         self._states = self._look()
 
+    @property
+    def id(self) -> str:
+        """What has been seen, as `since` takes it."""
+        return ";".join(
+            f"{session}={self._seen.get(journal, 0)}" for session, journal in self._journals()
+        )
+
     def take(self) -> Tick | None:
         """Return what happened since the last time; None where nothing did."""
         counts: dict[str, dict[str, int]] = {}
@@ -140,7 +147,7 @@ class Ticks:
         entries = lines[len(lines) - min(len(lines), self._newest) :]
         changed = {*counts, *(each.session for each in told)}
         return Tick(
-            id=";".join(f"{session}={journal.done}" for session, journal in self._journals()),
+            id=self.id,
             sessions=told,
             positions={
                 live.play.id: place(live.play.playbacks[0])

@@ -71,6 +71,9 @@ async def forward(transaction: Transaction, plan: Forward, override: Override | 
         bent = staged if plan.bend is None else plan.bend.apply(staged)
         return transaction.session.play.bend(bent, to=asked, override=override)
 
+    token = transaction.incoming.wire_headers.get("Authorization")
+    if token is not None:
+        recorder.grant(token)
     place = recorder.begin()
     bends = bool(plan.bend or partial_batch or (override and override.rules))
     passage = Passage(transaction, client, recorder, place, bend, delivery, bends=bends)

@@ -16,6 +16,7 @@ from graphtape.tape.store import part_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.matching.miss import Explanation
@@ -42,6 +43,7 @@ class LiveSession:
         play: Decides and bends.
         clean: Keeps secrets out of journal and log.
         cassettes: As they were asked for.
+        paths: Their files.
         seed: Of everything random; None is each scenario's own.
         recorder: Takes what is forwarded; None where nothing may be.
         held: What the session holds until it ends: its cassette's lock.
@@ -64,6 +66,7 @@ class LiveSession:
     play: Session
     clean: Redactor
     cassettes: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
     seed: int | None = None
     recorder: Recorder | None = None
     held: ExitStack = field(default_factory=ExitStack)

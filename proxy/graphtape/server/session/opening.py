@@ -21,13 +21,14 @@ from graphtape.tape.loaded import Loaded
 from graphtape.tape.store import check_file, is_large, open_cassette, part_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.redaction import Policy
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
+    from graphtape.core.tape.age import AgeLimit
     from graphtape.settings import Settings
     from graphtape.tape.recorder import Recorder
     from graphtape.tape.vcr_format import Cassette, Metadata
@@ -49,6 +50,7 @@ class Opener:
         progress: Told how much of a large cassette is loaded of how much, in no unit of its own;
             from the thread that loads.
         saving: Told how much of a recording is saved, from the thread that saves.
+        names: What cassettes are called that aren't called by their paths.
     """
 
     settings: Settings
@@ -56,10 +58,12 @@ class Opener:
     say: Callable[[str], None]
     progress: Callable[[int, int], None] | None = None
     saving: Callable[[int, int], None] | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
     _options: MatchOptions = field(init=False)
     _policy: Policy = field(init=False)
     _scenarios: tuple[Scenario, ...] = field(init=False)
     _rules: tuple[StatusRule, ...] = field(init=False)
+    _oldest: AgeLimit | None = field(init=False)
     _library: OrderedDict[Path, tuple[_Stamp, Loaded]] = field(default_factory=OrderedDict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,6 +77,7 @@ class Opener:
         self._policy = self.settings.policy()
         self._scenarios = self.settings.scenarios()
         self._rules = self.settings.status_rules()
+        self._oldest = self.settings.age_limit()
         for rule in self._rules:
             if rule.warning:
                 self.say(rule.warning)
@@ -136,7 +141,8 @@ class Opener:
         return LiveSession(
             play=play,
             clean=clean,
-            cassettes=tuple(map(str, cassettes)),
+            cassettes=tuple(map(self._name, cassettes)),
+            paths=tuple(cassettes),
             seed=self.settings.seed,
             options=self._options,
             bearing=self.settings.token_command is not None,
@@ -206,15 +212,38 @@ class Opener:
                         self._library.popitem(last=False)
         return found[1]
 
+    def _name(self, path: Path) -> str:
+        return self.names.get(path) or str(path)
+
     def _load(self, path: Path) -> Loaded:
         if part_path(path).exists():
             self._say_unsaved(path)
-        loaded = self._compiled(path) if is_large(path) else None
-        if loaded is None:
-            loaded = self._indexed(path, open_cassette(path, progress=self.progress), Mode.NONE)
+        try:
+            loaded = self._compiled(path) if is_large(path) else None
+            if loaded is None:
+                cassette = open_cassette(path, progress=self.progress)
+                loaded = self._indexed(path, cassette, Mode.NONE)
+        except CassetteError as exc:
+            if path not in self.names:
+                raise
+            raise CassetteError(str(exc).replace(str(path), self.names[path])) from exc
         if loaded.edited:
-            self.say(f"{path}: edited since it was recorded")
+            self.say(f"{self._name(path)}: edited since it was recorded")
+        if self._oldest is not None and loaded.metadata is not None:
+            self._check_age(path, loaded.metadata.recorded_at, self._oldest)
         return loaded
+
+    def _check_age(self, path: Path, recorded_at: str, oldest: AgeLimit) -> None:
+        """Say that a cassette is older than it may be.
+
+        Raises:
+            CassetteError: It isn't to be played then.
+        """
+        said = oldest.complaint(self._name(path), recorded_at, datetime.now(UTC))
+        if said is not None and oldest.fails:
+            raise CassetteError(said)
+        if said is not None:
+            self.say(said)
 
     def _say_unsaved(self, path: Path) -> None:
         """Say what an append file beside a cassette means.
@@ -243,7 +272,7 @@ class Opener:
 
         return load_compiled(
             path,
-            name=str(path),
+            name=self._name(path),
             policy=self._policy,
             salt=lambda metadata: self._salt(path, metadata, Mode.NONE),
             options=self._options,
@@ -253,7 +282,7 @@ class Opener:
     def _indexed(self, path: Path, cassette: Cassette, mode: Mode) -> Loaded:
         """Make ready what is played and added to."""
         redactor = self._redactor(self._salt(path, cassette.metadata, mode))
-        return Loaded.of(cassette, name=str(path), redactor=redactor, options=self._options)
+        return Loaded.of(cassette, name=self._name(path), redactor=redactor, options=self._options)
 
     def _redactor(self, salt: str) -> Redactor:
         return Redactor(salt=salt, policy=self._policy)
@@ -271,8 +300,8 @@ class Opener:
                     "would get a second name; set GRAPHTAPE_SALT to the one it was recorded with"
                 )
             self.say(
-                f"{path}: its salt is not in the file; set GRAPHTAPE_SALT to the one it was "
-                "recorded with, or identities sent by the client won't match"
+                f"{self._name(path)}: its salt is not in the file; set GRAPHTAPE_SALT to the one "
+                "it was recorded with, or identities sent by the client won't match"
             )
         return own or from_environment or secrets.token_hex(16)
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from graphtape import files
 from graphtape.core.errors import CassetteError, NotAFileError, RequestError, UsageError
+from graphtape.core.replica import name_in
 from graphtape.core.tape.outcome import Mode
 from graphtape.tape.store import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
+    from graphtape.core.replica import Replica
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
     from graphtape.server.session.live_session import LiveSession
@@ -57,6 +59,7 @@ class Sessions:
         connect: Opens the way up; None where nothing is ever forwarded.
         end: Ends a session: what is in flight is settled, then what it recorded is saved.
         folder: Cassettes are resolved in it and may not leave it; None where they may be anywhere.
+        replica: Which of several proxies this is; None where it is alone.
         ended: What sessions that are closed came to.
     """
 
@@ -66,6 +69,7 @@ class Sessions:
     connect: Callable[[], Awaitable[object]] | None
     end: Callable[[LiveSession, bool], Awaitable[None]]
     folder: Path | None = None
+    replica: Replica | None = None
     ended: list[Outcome] = field(default_factory=list)
     _open: dict[str, LiveSession] = field(init=False)
     _opening: set[str] = field(default_factory=set)
@@ -94,16 +98,28 @@ class Sessions:
             RequestError: No session of that id is open.
         """
         if session_id is None:
+            if self.replica is not None and self.replica.default_at is not None:
+                raise _unknown(
+                    f"{self.replica.name} serves sessions that a path names alone; the default "
+                    f"one is at {self.replica.default_at}"
+                )
             return self.default
         session = self._open.get(session_id)
         if session is None:
-            raise RequestError(
-                f"no session {session_id!r} is open; open it with POST /sessions on the control "
-                "port, or leave the /_session prefix out",
-                status=404,
-                code="GraphtapeUnknownSession",
+            if self.replica is not None and session_id == self.replica.default_id:
+                return self.default
+            raise _unknown(
+                f"no session {session_id!r} is open{self._elsewhere(session_id)}; open it with "
+                "POST /sessions on the control port, or leave the /_session prefix out"
             )
         return session
+
+    def _elsewhere(self, session_id: str) -> str:
+        """Say which replica an id names, where it is another one."""
+        named = name_in(session_id)
+        if self.replica is None or named is None or named == self.replica.name:
+            return ""
+        return f" at {self.replica.name}: its id says that it is one of {named}"
 
     async def open(self, wish: Wish) -> LiveSession:
         """Open a session.
@@ -153,6 +169,8 @@ class Sessions:
 
     def _take_id(self, wanted: str | None) -> str:
         session_id = wanted if wanted is not None else secrets.token_hex(8)
+        if self.replica is not None:
+            session_id = self.replica.own_id(session_id)
         if not SESSION_ID.fullmatch(session_id):
             raise RequestError(
                 f"session id {session_id[:80]!r}: 1 to 64 letters, digits, dots, underscores and "
@@ -160,7 +178,8 @@ class Sessions:
                 status=400,
                 code="GraphtapeSessionId",
             )
-        if session_id in self._open or session_id in self._opening:
+        taken = self.replica is not None and session_id == self.replica.default_id
+        if taken or session_id in self._open or session_id in self._opening:
             raise RequestError(
                 f"session {session_id!r} is open already; DELETE it first, or take another id",
                 status=409,
@@ -171,7 +190,7 @@ class Sessions:
 
     def _paths(self, cassettes: tuple[str, ...], mode: Mode) -> tuple[Path, ...]:
         if not cassettes and mode is Mode.NONE:
-            return tuple(map(Path, self.default.cassettes))
+            return self.default.paths
         if mode is not Mode.NONE and len(cassettes) != 1:
             raise RequestError(
                 f"mode {mode} takes exactly one cassette to record into, not {len(cassettes)}",
@@ -236,3 +255,7 @@ class Sessions:
             raise RequestError(
                 str(exc), status=404 if missing else 409, code="GraphtapeCassette"
             ) from exc
+
+
+def _unknown(message: str) -> RequestError:
+    return RequestError(message, status=404, code="GraphtapeUnknownSession")

@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from graphtape.core.errors import CassetteError
+from graphtape.core.graph.cloud import cloud_of
 from graphtape.core.message import Headers
-from graphtape.tape.har import cloud_of, load, read
+from graphtape.tape.formats.har import load, read
 from graphtape.tape.store import open_cassette, open_har, save_cassette
 from proxies import SHARED, needs_recordings, replaying
 

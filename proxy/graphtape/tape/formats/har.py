@@ -6,55 +6,42 @@ Firefox, Polly.JS and debugging proxies make of it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
-from graphtape.core.graph.cloud import CLOUDS
-from graphtape.core.graph.link import shown
 from graphtape.core.message import HOP_BY_HOP, Headers, Interaction, Request, Response
 from graphtape.tape import entry
+from graphtape.tape.formats.exchange import (
+    BODILESS,
+    Found,
+    LeftOutError,
+    base64_bytes,
+    optional,
+    pairs_of,
+    request_of,
+    status_of,
+    text_bytes,
+    title,
+    typed,
+)
 from graphtape.tape.vcr_format import Cassette
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 log = logging.getLogger("graphtape")
 
 _NOT_FOR_THE_TAPE = (*HOP_BY_HOP, "Content-Encoding")
-_URL = re.compile(r"([a-z][a-z0-9+.-]*):(?://([^/?#]*))?", re.IGNORECASE)
-_CHARSET = re.compile(r';\s*charset="?([^\s";]+)', re.IGNORECASE)
-_LOWEST_STATUS, _HIGHEST_STATUS = 200, 599  # an answer is a final one: no 101
-_BODILESS = (204, 304)
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 _LINE_BREAK = re.compile(r"\r?\n")
-
-
-class _LeftOutError(Exception):
-    """An entry holds no whole interaction; its text says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
-    """What a HAR file holds.
-
-    Attributes:
-        interactions: In the order their requests started; of those at one time, in file order.
-        skipped: Why entries were left out, a line each: without URLs, which hold secrets.
-        started_at: Of the earliest interaction; None where none says.
-    """
-
-    interactions: tuple[Interaction, ...]
-    skipped: tuple[str, ...]
-    started_at: datetime | None
 
 
 def load(data: bytes, *, name: str) -> Cassette:
@@ -74,39 +61,59 @@ def load(data: bytes, *, name: str) -> Cassette:
     return Cassette(interactions=found.interactions)
 
 
-def read(data: bytes, *, name: str) -> Log:
+def read(data: bytes, *, name: str) -> Found:
     """Read a HAR file, and what had to be left out of it; arguments and errors as of `load`."""
+    what = "HAR, which is JSON with a list `log.entries`; export it again, as HAR 1.2"
+    try:
+        tree: object = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as exc:
+        raise CassetteError(f"{name}: not {what} ({exc})") from exc
+    if not is_har(tree):
+        raise CassetteError(f"{name}: not {what}")
+    return read_tree(tree, name=name)
+
+
+def is_har(tree: object) -> bool:
+    """Tell HAR by its list of entries, in the form Polly.JS keeps in a browser, too."""
+    return bool(_logs(tree))
+
+
+def read_tree(tree: object, *, name: str) -> Found:
+    """Read HAR that is decoded already, in the order its requests started.
+
+    Raises:
+        CassetteError: An entry isn't what HAR says.
+    """
     dated: list[tuple[datetime | None, Interaction]] = []
     skipped: list[str] = []
     before: datetime | None = None
-    for index, tree in enumerate(_entries(data, name)):
+    for index, each in enumerate(each for entries in _logs(tree) for each in entries):
         where = f"{name}, entry {index}"
-        fields = entry.as_mapping(tree, where=where)
+        fields = entry.as_mapping(each, where=where)
         # One without a time of its own stays behind the one before it.
         before = _time(fields.get("startedDateTime")) or before
         try:
             dated.append((before, _interaction(fields, where=where)))
-        except _LeftOutError as exc:
+        except LeftOutError as exc:
             skipped.append(f"entry {index} ({_title(fields)}): {exc}")
     dated.sort(key=lambda pair: pair[0] or _BEFORE_ALL)
-    return Log(
+    return Found(
         interactions=tuple(interaction for _, interaction in dated),
         skipped=tuple(skipped),
         started_at=next((time for time, _ in dated if time), None),
     )
 
 
-def _entries(data: bytes, name: str) -> list[object]:
-    what = "HAR, which is JSON with a list `log.entries`; export it again, as HAR 1.2"
-    try:
-        tree: object = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as exc:
-        raise CassetteError(f"{name}: not {what} ({exc})") from exc
+def _logs(tree: object) -> list[list[object]]:
     match tree:
         case {"log": {"entries": list(entries)}}:
-            return entries
+            return [entries]
+        case dict() if tree and all(isinstance(each, dict) for each in tree.values()):
+            # Polly.JS in local storage: recordings by name, each a HAR of its own.
+            inside = [_logs(each) for each in tree.values() if each.keys() == {"log"}]
+            return [*chain(*inside)] if len(inside) == len(tree) else []
         case _:
-            raise CassetteError(f"{name}: not {what}")
+            return []
 
 
 def _time(value: object) -> datetime | None:
@@ -120,12 +127,9 @@ def _time(value: object) -> datetime | None:
 
 
 def _title(fields: dict[object, object]) -> str:
-    """Name an entry by method and host."""
     match fields.get("request"):
-        case {"method": str(method), "url": str(url)}:
-            found = _URL.match(url)
-            host = (found[2] or "").rpartition("@")[2] if found else ""
-            return f"{method} {host or (found[1] + ':' if found else '?')}"
+        case {"method": method, "url": url}:
+            return title(method, url)
         case _:
             return "no request"
 
@@ -135,7 +139,7 @@ def _interaction(fields: dict[object, object], *, where: str) -> Interaction:
     request = _request(asked, where=f"{where}, request")
     answered = fields.get("response")
     if answered is None:
-        raise _LeftOutError("it has no response")
+        raise LeftOutError("it has no response")
     tree = entry.as_mapping(answered, where=f"{where}, response")
     return Interaction(
         request=request,
@@ -146,18 +150,10 @@ def _interaction(fields: dict[object, object], *, where: str) -> Interaction:
 def _request(tree: dict[object, object], *, where: str) -> Request:
     method = entry.as_text(tree.get("method"), where=f"{where}.method").upper()
     url = entry.as_text(tree.get("url"), where=f"{where}.url")
-    found = _URL.match(url)
-    if found is None:
-        entry.refuse(f"{where}.url", shown(url), "an absolute URL")
-    if found[1].lower() not in {"http", "https"} or not found[2] or method == "CONNECT":
-        raise _LeftOutError("it is no call over HTTP")
+    request = request_of(method, url, Headers(), b"", where=f"{where}.url")
     body, media = _posted(tree, method=method, where=where)
-    return Request(
-        method=method,
-        url=url.partition("#")[0],
-        headers=_typed(_headers(tree.get("headers"), where=f"{where}.headers"), media, body),
-        body=body,
-    )
+    headers = typed(_headers(tree.get("headers"), where=f"{where}.headers"), media, body)
+    return replace(request, headers=headers, body=body)
 
 
 def _posted(tree: dict[object, object], *, method: str, where: str) -> tuple[bytes, str]:
@@ -165,39 +161,33 @@ def _posted(tree: dict[object, object], *, method: str, where: str) -> tuple[byt
     size = tree.get("bodySize")
     if tree.get("postData") is None:
         if isinstance(size, int) and size > 0 and method not in {"GET", "HEAD"}:
-            raise _LeftOutError(f"the {size} bytes of its request body weren't saved")
+            raise LeftOutError(f"the {size} bytes of its request body weren't saved")
         return b"", ""
     posted = entry.as_mapping(tree["postData"], where=f"{where}.postData")
-    media = _optional(posted.get("mimeType"), where=f"{where}.postData.mimeType")
-    text = _optional(posted.get("text"), where=f"{where}.postData.text")
+    media = optional(posted.get("mimeType"), where=f"{where}.postData.mimeType")
+    text = optional(posted.get("text"), where=f"{where}.postData.text")
     params = posted.get("params")
     if text or not params:
         return _content(text, posted.get("encoding"), media, f"{where}.postData"), media
     if not isinstance(params, list):
         entry.refuse(f"{where}.postData.params", params, "a list")
     if media.lower().startswith("multipart/"):
-        raise _LeftOutError("its multipart body wasn't saved, but as a list of parts")
-    return urlencode([*_pairs(params, f"{where}.postData.params")]).encode(), media
+        raise LeftOutError("its multipart body wasn't saved, but as a list of parts")
+    return urlencode([*pairs_of(params, where=f"{where}.postData.params")]).encode(), media
 
 
 def _response(tree: dict[object, object], *, method: str, where: str) -> Response:
-    if tree.get("status") is None:
-        raise _LeftOutError("it has no status: the call was blocked or cancelled")
-    status = entry.as_integer(tree["status"], where=f"{where}.status")
-    if status <= 0:
-        raise _LeftOutError(f"status {status}: the call was blocked or cancelled")
-    if not _LOWEST_STATUS <= status <= _HIGHEST_STATUS:
-        raise _LeftOutError(f"status {status} is none of an answer")
+    status = status_of(tree.get("status"), where=f"{where}.status")
     headers = _headers(tree.get("headers"), where=f"{where}.headers")
     content = entry.as_mapping(tree.get("content") or {}, where=f"{where}.content")
-    media = _optional(content.get("mimeType"), where=f"{where}.content.mimeType")
+    media = optional(content.get("mimeType"), where=f"{where}.content.mimeType")
     body = b""
-    if method != "HEAD" and status not in _BODILESS:
+    if method != "HEAD" and status not in BODILESS:
         body = _answered(content, tree, media, where=where)
     return Response(
         status=status,
-        reason=_optional(tree.get("statusText"), where=f"{where}.statusText"),
-        headers=_typed(headers, media, body),
+        reason=optional(tree.get("statusText"), where=f"{where}.statusText"),
+        headers=typed(headers, media, body),
         body=body,
     )
 
@@ -208,9 +198,9 @@ def _answered(
     if content.get("text") is None:
         size = content.get("size")
         if isinstance(size, int) and size > 0:
-            raise _LeftOutError(f"the {size} bytes of its body weren't saved")
+            raise LeftOutError(f"the {size} bytes of its body weren't saved")
         return b""
-    text = _optional(content["text"], where=f"{where}.content.text")
+    text = optional(content["text"], where=f"{where}.content.text")
     body = _content(text, content.get("encoding"), media, f"{where}.content")
     if content.get("encoding") is None:
         return body
@@ -227,17 +217,10 @@ def _answered(
 def _content(text: str, encoding: object, media: str, where: str) -> bytes:
     """Undo what HAR did to a body: text is Unicode whatever it came in, bytes are base64."""
     if isinstance(encoding, str) and encoding.lower() == "base64":
-        try:
-            return base64.b64decode("".join(text.split()), validate=True)
-        except (binascii.Error, ValueError) as exc:
-            raise CassetteError(f"{where}.text is not base64: {exc}; export it again") from exc
+        return base64_bytes(text, where=f"{where}.text")
     if encoding not in {None, ""}:
-        raise _LeftOutError(f"its body is in an unknown encoding, {encoding!r}")
-    charset = _CHARSET.search(media)
-    try:
-        return text.encode(charset[1] if charset else "utf-8")
-    except (LookupError, ValueError):
-        return text.encode("utf-8", "surrogateescape")
+        raise LeftOutError(f"its body is in an unknown encoding, {encoding!r}")
+    return text_bytes(text, media)
 
 
 def _headers(tree: object, *, where: str) -> Headers:
@@ -247,42 +230,7 @@ def _headers(tree: object, *, where: str) -> Headers:
 
 def _fields(tree: object, *, where: str) -> Iterator[tuple[str, str]]:
     """Read header fields; repeated ones, which Chrome joins by line breaks, one by one."""
-    if tree is None:
-        return
-    if not isinstance(tree, list):
-        entry.refuse(where, tree, "a list")
-    for name, value in _pairs(tree, where):
+    for name, value in pairs_of(tree, where=where):
         if not name.startswith(":"):  # HTTP/2 (RFC 9113 section 8.3): the request line in fields
             for line in _LINE_BREAK.split(value):
                 yield name, line
-
-
-def _pairs(tree: list[object], where: str) -> Iterator[tuple[str, str]]:
-    for number, each in enumerate(tree):
-        inside = f"{where}[{number}]"
-        pair = entry.as_mapping(each, where=inside)
-        name = entry.as_text(pair.get("name"), where=f"{inside}.name")
-        yield name, _optional(pair.get("value"), where=f"{inside}.value")
-
-
-def _typed(headers: Headers, media: str, body: bytes) -> Headers:
-    """Give a body its media type where only HAR's own field names it."""
-    if not body or "/" not in media or media == "x-unknown" or "Content-Type" in headers:
-        return headers
-    return headers.add("Content-Type", media)
-
-
-def cloud_of(interactions: Iterable[Interaction]) -> str:
-    """Name the Graph cloud that all of them, but for sign-in, were asked of; else `custom`."""
-    origins = set()
-    for interaction in interactions:
-        found = _URL.match(interaction.request.url)
-        origins.add(found[0].lower() if found else "")
-    for cloud in CLOUDS:
-        if cloud.graph in origins and origins <= {cloud.graph, cloud.login}:
-            return cloud.name
-    return "custom"
-
-
-def _optional(value: object, *, where: str) -> str:
-    return "" if value is None else entry.as_text(value, where=where)

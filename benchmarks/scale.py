@@ -1,0 +1,105 @@
+"""`python -m benchmarks scale`: sessions divided among workers, beside one process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from statistics import median
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from benchmarks import tape
+from benchmarks.answer import check
+from benchmarks.contestant import middle, replay
+from benchmarks.load import put
+from benchmarks.process import Failed
+from benchmarks.table import Figure, Goal
+from benchmarks.turns import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.options import Options
+    from benchmarks.process import Served
+    from benchmarks.table import Results
+
+PART = "scale"
+WORKERS = 2
+
+
+def run(options: Options, results: Results) -> None:
+    """Measure the CPU that a request takes in one process, and in two that share the sessions.
+
+    By CPU: the load takes a core of its own, so that two workers have no two cores here.
+    """
+    size = middle(options)
+    alone: list[float] = []
+    divided: list[float] = []
+    with (
+        replay(size) as one,
+        replay(size, "--workers", str(WORKERS)) as several,
+    ):
+        workers = [_opened(several) for _ in range(WORKERS)]
+        if len({served.pid for served, _ in workers}) != WORKERS:
+            raise Failed("two sessions in turn went to one worker")
+        for number in range(options.rounds):
+            say(f"{PART}: round {number + 1}")
+            alone.append(_loaded([(one, "")], options, size))
+            divided.append(_loaded(workers, options, size))
+    one_cpu, each_cpu = median(alone), median(divided)
+    results.figures += [
+        Figure(part=PART, name="CPU/request, one process", value=one_cpu * 1e6, unit="µs"),
+        Figure(part=PART, name=f"CPU/request, {WORKERS} workers", value=each_cpu * 1e6, unit="µs"),
+    ]
+    results.goals.append(
+        Goal(
+            part=PART,
+            name=f"requests/s by CPU, {WORKERS} workers beside one process",
+            value=WORKERS * one_cpu / each_cpu,
+            goal=1.7,
+        )
+    )
+
+
+def _opened(served: Served) -> tuple[Served, str]:
+    """Open a session; return its worker, and the prefix of its paths."""
+    assert served.control is not None  # noqa: S101 - Graphtape's
+    connection = http.client.HTTPConnection(urlsplit(served.control).netloc, timeout=10)
+    try:
+        connection.request("POST", "/sessions", "{}", {"Content-Type": "application/json"})
+        told = json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+    root, _, session = told["base_url"].partition("/_session/")
+    port = urlsplit(root).port
+    return replace(served, url=root, pid=_listening(served.pid, int(port or 0))), (
+        f"/_session/{session}"
+    )
+
+
+def _listening(parent: int, port: int) -> int:
+    """Return which child of a process listens on a port."""
+    import psutil  # noqa: PLC0415 - of the product's own dependencies
+
+    for child in psutil.Process(parent).children():
+        if any(each.laddr.port == port for each in child.net_connections("tcp")):
+            return int(child.pid)
+    raise Failed(f"no worker listens on port {port}")
+
+
+def _loaded(workers: Sequence[tuple[Served, str]], options: Options, size: int) -> float:
+    """Load all at once; return the CPU seconds that a request took."""
+
+    def load(served: Served, prefix: str) -> tuple[float, int]:
+        paths = tape.request_paths(size, [prefix])
+        check(served, size, prefixes=[prefix], fields={"Graphtape-Result": "replayed"})
+        found, requests = put(
+            served, paths, connections=options.connections, seconds=options.seconds
+        )
+        return found.cpu * requests, requests
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        done = list(pool.map(lambda each: load(*each), workers))
+    return sum(cpu for cpu, _ in done) / sum(requests for _, requests in done)

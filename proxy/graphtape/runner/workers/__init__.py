@@ -1,0 +1,1 @@
+"""Sessions divided among processes of one machine."""

@@ -1,0 +1,1 @@
+"""Several proxies that look like one at their control ports."""

@@ -1,0 +1,1 @@
+"""A tape in formats of other tools, out."""
