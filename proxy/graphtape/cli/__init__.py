@@ -25,6 +25,7 @@ _COMMANDS = (
     "scenarios",
     "ca",
     "console",
+    "explore",
 )
 
 

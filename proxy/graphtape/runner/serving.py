@@ -42,7 +42,7 @@ async def until_stopped(
             server.hurry()
         stop.set()
 
-    with _on_signals(_ending(), signalled):
+    with on_signals(_ending(), signalled):
         async with server:
             if ready is not None:
                 server.addresses.write(ready)
@@ -77,7 +77,7 @@ async def while_running(
 
     from graphtape.runner.command import passed_on  # noqa: PLC0415 - only with a command
 
-    with _on_signals(passed_on(), signalled):
+    with on_signals(passed_on(), signalled):
         return await _serve_for(proxy, command, ready, on_ready)
 
 
@@ -136,7 +136,7 @@ def _ending() -> Iterator[int]:
 
 
 @contextmanager
-def _on_signals(numbers: Iterable[int], signalled: Callable[[int], None]) -> Iterator[None]:
+def on_signals(numbers: Iterable[int], signalled: Callable[[int], None]) -> Iterator[None]:
     """Take signals on the loop while the block runs."""
     loop = asyncio.get_running_loop()
     old: dict[int, object] = {}
