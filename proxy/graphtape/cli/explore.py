@@ -108,7 +108,7 @@ class _Duration(_Seconds):
     "--tries",
     type=click.IntRange(1),
     metavar="N",
-    help="Tries of one request that are no hammering; default 5.",
+    help="Tries of one request that are no hammering; default 10.",
 )
 @option(
     "--oracle",
@@ -238,7 +238,7 @@ def _plan(given: Mapping[str, object], words: tuple[str, ...], folder: Path) -> 
         jobs=int(str(jobs)),
         budget=given.get("budget"),  # type: ignore[arg-type] # _Duration makes seconds
         timeout=given.get("timeout"),  # type: ignore[arg-type] # likewise
-        tries=int(str(given.get("tries") or 5)),
+        tries=int(str(given.get("tries") or 10)),
         oracle=oracle,
         seed=int(str(given.get("seed") or 0)),
         folder=folder,

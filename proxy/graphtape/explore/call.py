@@ -46,6 +46,7 @@ class Call:
         nth: Its number, from 1, among the requests that `when` means.
         exchange: What was asked and answered.
         parts: Of a `$batch`.
+        last: Whether no later request of the run is one that `when` means.
     """
 
     index: int
@@ -55,6 +56,7 @@ class Call:
     nth: int
     exchange: Exchange
     parts: tuple[Call, ...] = ()
+    last: bool = True
 
     @property
     def name(self) -> str:
@@ -80,7 +82,12 @@ def calls_of(exchanges: Sequence[Exchange], clean: Callable[[str], str]) -> tupl
         parts = (_call(whole.index, part, seen, clean) for part in part_exchanges(exchange))
         found = tuple(part for part in parts if part is not None)
         calls.append(replace(whole, parts=found))
-    return tuple(calls)
+    return tuple(replace(call, last=_is_last(call, seen)) for call in calls)
+
+
+def _is_last(call: Call, seen: Sequence[Ask]) -> bool:
+    condition = call.when.read()
+    return call.nth == sum(condition.differs(each) is None for each in seen)
 
 
 def _call(

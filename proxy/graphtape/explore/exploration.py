@@ -70,7 +70,7 @@ class Plan:
     jobs: int = 1
     budget: float | None = None
     timeout: float | None = None
-    tries: int = 5
+    tries: int = 10
     oracle: str = "stdout"
     seed: int = 0
     folder: Path
@@ -181,7 +181,8 @@ class Exploration:
     async def _work(self, waiting: Iterator[Case], threads: ThreadPoolExecutor) -> None:
         assert self._base is not None  # noqa: S101 - begin comes first
         for case in waiting:
-            limit = self._limit
+            # Retries that back off, as Graph asks for, take their time.
+            limit = self._limit * (2 if case.fault.name == "outage" else 1)
             run, _ = await self._run(
                 case.name, (case.fault.scenario(),), limit=limit, threads=threads
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import UsageError
@@ -40,7 +40,7 @@ TOLD_TO_WAIT = frozenset({"429", "429-date", "503"})
 BROKEN = frozenset({"reset", "close", "truncate", "garbage", "slow", "hang"})
 """Of these the connection is lost, or taken for it."""
 
-LOST = BROKEN | {"500", "502", "504"}
+LOST = BROKEN | {"500", "502", "504", "outage"}
 """After these a client can't know whether its write took effect."""
 
 _CLAIMS = {"access_token": {"nbf": {"essential": True, "value": "1700000000"}}}
@@ -73,6 +73,7 @@ NAMES = (
     "garbage",
     "slow",
     "hang",
+    "outage",
     "expired-next-link",
     "expired-delta-link",
 )
@@ -89,6 +90,7 @@ class Fault:
         words: What a message that names it holds, one of them; lower case.
         value: The status it puts in place of a recorded one; '' where it isn't that.
         stays: Whether later calls of the same request meet it too.
+        again: Answers the same request after it, where the tape has no answer left for it.
         call: It is about: a part's, where one part of a `$batch` fails.
     """
 
@@ -98,6 +100,7 @@ class Fault:
     words: tuple[str, ...] = ()
     value: str = ""
     stays: bool = False
+    again: Mapping[str, object] | None = None
 
     @property
     def kind(self) -> str:
@@ -111,10 +114,13 @@ class Fault:
         if call.when.query:
             when["query"] = dict(call.when.query)
         calls = {"from" if self.stays else "nth": call.nth}
+        rules = [{"when": when, "calls": calls, **self.effect}]
+        if self.again is not None:
+            rules.append({"when": when, "calls": {"from": call.nth + 1}, "answer": self.again})
         return {
             "name": f"explore-{call.index}-{self.name}",
             "description": f"{self.name} at {call.name}",
-            "rules": [{"when": when, "calls": calls, **self.effect}],
+            "rules": rules,
         }
 
     def scenario(self) -> Scenario:
@@ -192,14 +198,7 @@ def faults_of(call: Call, *, seed: int = 0) -> tuple[Fault, ...]:
 
 
 def _of_part(fault: Fault) -> Fault:
-    return Fault(
-        name=_PART + fault.name,
-        effect=fault.effect,
-        call=fault.call,
-        words=fault.words,
-        value=fault.value,
-        stays=fault.stays,
-    )
+    return replace(fault, name=_PART + fault.name)
 
 
 def _faults(call: Call) -> Iterator[Fault]:
@@ -215,10 +214,31 @@ def _faults(call: Call) -> Iterator[Fault]:
             effect = {"fault": name}
             yield Fault(name=name, effect=effect, words=(*words, "connection"), call=call)
     waits = ("timeout", "timed out", "time out")
-    yield Fault(name="slow", effect={"delay": {"fixed": SLOW}}, words=waits, call=call)
+    slow = {"delay": {"fixed": SLOW}}
+    yield Fault(name="slow", effect=slow, words=waits, call=call, again=_again(call))
     yield Fault(name="hang", effect={"fault": "hang"}, words=waits, call=call)
+    failed = _error("500", "InternalServerError", call)
+    yield replace(failed, name="outage", stays=True)
     yield from _expired(call)
     yield from _bent(call)
+
+
+def _again(call: Call) -> dict[str, object] | None:
+    """Return what a write is answered that comes again while its first answer is under way.
+
+    Its recorded answer is taken until then, and another one isn't on the tape.
+    """
+    response = call.exchange.response
+    if not call.last or not writes(call.exchange.request) or not response.status:
+        return None
+    answer: dict[str, object] = {"status": response.status}
+    if response.body:
+        answer["headers"] = {"Content-Type": response.headers.get("Content-Type")}
+        try:
+            answer["body"] = json.loads(response.body)
+        except ValueError:
+            return None
+    return answer
 
 
 def _statuses(call: Call) -> Iterator[Fault]:
@@ -275,20 +295,19 @@ def _codes(request: Request) -> tuple[str, str, str, str]:
 def _expired(call: Call) -> Iterator[Fault]:
     names = {name.lower() for name, _ in pairs_of(call.exchange.request.url.partition("?")[2])}
     if names & _PAGE_TOKENS:
-        page: dict[str, object] = {
+        answer = {
             "status": 400,
             "error": "Directory_ExpiredPageToken",
             "message": "The specified page token value has expired and can no longer be included "
             "in your request.",
         }
         words = ("400", "directory_expiredpagetoken", "expired")
-        yield Fault(name="expired-next-link", effect={"answer": page}, words=words, call=call)
+        yield Fault(name="expired-next-link", effect={"answer": answer}, words=words, call=call)
     url = call.exchange.request.url
     fresh = fresh_delta(url)
     if names & _DELTA_TOKENS or (fresh is not None and len(fresh) < len(url)):
-        answer = {"error": "resyncRequired"}
-        words = ("410", "resyncrequired", "gone", "expired")
-        yield Fault(name="expired-delta-link", effect={"answer": answer}, words=words, call=call)
+        gone = _error("410", "resyncRequired", call)
+        yield replace(gone, name="expired-delta-link")
 
 
 def _bent(call: Call) -> Iterator[Fault]:
