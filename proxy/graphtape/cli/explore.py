@@ -22,7 +22,7 @@ from graphtape.cli.options import FilePath, listed, option
 from graphtape.cli.progress import Progress
 from graphtape.core.errors import GraphtapeError, UsageError
 from graphtape.core.tape.outcome import Mode
-from graphtape.explore import baseline
+from graphtape.explore import baseline, coverage
 from graphtape.explore.exploration import Exploration, Plan, scenario_text
 from graphtape.explore.fault import Chosen
 from graphtape.explore.pattern import Pattern
@@ -77,7 +77,7 @@ class _Duration(_Seconds):
 
 
 @click.command("explore", cls=trailing.TakesCommand)
-@click.argument("cassette", required=False, type=FilePath(path_type=Path))
+@click.argument("cassettes", nargs=-1, metavar="CASSETTE", type=FilePath(path_type=Path))
 @listed(
     "--faults",
     metavar="NAME",
@@ -134,6 +134,19 @@ class _Duration(_Seconds):
     metavar="N",
     help="For everything random; but for 0, the default, also of the order of the runs.",
 )
+@listed(
+    "--coverage",
+    metavar="FILE...",
+    help="Run nothing: tell from reports of ordinary runs, as JSON, which documented failures of "
+    "which calls they met.",
+)
+@option(
+    "--min",
+    "least",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="With --coverage: exit 5 where less of them was met, such as 0.6.",
+)
 @option("-q", "--quiet", is_flag=True, help="No progress.")
 @option(
     "--config",
@@ -141,12 +154,14 @@ class _Duration(_Seconds):
     help="Settings file; else graphtape.toml, else [tool.graphtape] in pyproject.toml.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, cassette: Path | None, **_: object) -> None:
+def command(ctx: click.Context, /, cassettes: tuple[Path, ...], **_: object) -> None:
     """Run COMMAND once for each documented failure of each of its calls.
 
     CASSETTE answers, as in `graphtape replay`; COMMAND finds the proxy's URL in GRAPH_BASE_URL. It
     runs without faults first: what it calls then is what fails in the runs that follow, one call
     and one failure each. What each run shows is told as a table, with a scenario for each finding.
+
+    With --coverage it runs nothing.
 
     Exit codes: 0 nothing new found, 5 something new, 1 the run without faults failed, 2 usage, 130
     stopped by Ctrl-C.
@@ -155,19 +170,42 @@ def command(ctx: click.Context, /, cassette: Path | None, **_: object) -> None:
     Examples:
       graphtape explore tape.yaml -- python app.py
       graphtape explore tape.yaml --faults 429,503,reset --calls 'POST /**' -- python app.py
+      graphtape explore --coverage reports/*.json --min 0.6
       graphtape explore tape.yaml --baseline known.json --report explore.xml -- pytest -k disconnect
     """  # noqa: D301 - click's mark for lines to leave alone
     words = trailing.words_of(ctx)
-    if cassette is None or not words:
-        raise click.UsageError("name a CASSETTE, and after -- the COMMAND to explore", ctx)
+    given = ctx.params
+    for path in map(Path, given["report"] or ()):
+        check_report_path(path)
+    if given["coverage"]:
+        if words:
+            raise click.UsageError("--coverage reads reports, and runs no COMMAND", ctx)
+        # A shell has made several arguments of the pattern: all but the first stand apart.
+        ctx.exit(_covered(given, (*map(Path, given["coverage"]), *cassettes)))
+    if given["least"] is not None:
+        raise click.UsageError("--min goes with --coverage", ctx)
+    if len(cassettes) != 1 or not words:
+        raise click.UsageError("name one CASSETTE, and after -- the COMMAND to explore", ctx)
     serving.set_up_logging()
-    ctx.exit(_explored(ctx.params, cassette, words))
+    ctx.exit(_explored(given, cassettes[0], words))
+
+
+def _covered(given: Mapping[str, object], files: tuple[Path, ...]) -> int:
+    covered = coverage.read(files)
+    colours = _colours()
+    for line in coverage.as_text(covered, width=_width(), paint=_painted if colours else plain):
+        click.echo(line, color=colours)
+    for name in _list(given, "report"):
+        path = Path(str(name))
+        write_text(path, coverage.FORMATS[path.suffix.lower()](covered))
+    least = given.get("least")
+    if not isinstance(least, float) or covered.share >= least:
+        return 0
+    serving.say(f"failed: {covered.share:.2f} of the documented failures is less than {least:g}")
+    return NEW
 
 
 def _explored(given: Mapping[str, object], cassette: Path, words: tuple[str, ...]) -> int:
-    reports = [Path(str(name)) for name in _list(given, "report")]
-    for path in reports:
-        check_report_path(path)
     known: frozenset[Key] = frozenset()
     if given.get("baseline") is not None:
         known = baseline.read(Path(str(given["baseline"])))
@@ -176,10 +214,10 @@ def _explored(given: Mapping[str, object], cassette: Path, words: tuple[str, ...
         plan = _plan(given, words, out)
         exploration, interrupted = runner.run(_run(plan, cassette, given))
         found = _found(exploration, cassette, words, known, out if given.get("out") else None)
-    colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colours = _colours()
     for line in as_text(found, width=_width(), paint=_painted if colours else plain):
         click.echo(line, color=colours)
-    for path in reports:
+    for path in (Path(str(name)) for name in _list(given, "report")):
         write_text(path, _FORMATS[path.suffix.lower()](found))
     if given.get("write_baseline") is not None:
         baseline.write(Path(str(given["write_baseline"])), found.findings)
@@ -287,6 +325,10 @@ def _list(given: Mapping[str, object], name: str) -> tuple[object, ...]:
     found = given.get(name) or ()
     assert isinstance(found, tuple)  # noqa: S101 - `listed` makes one
     return found
+
+
+def _colours() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _width() -> int:

@@ -126,7 +126,7 @@ class Exploration:
 
         Raises:
             BaseError: That run failed, missed a recording, or asked for nothing.
-            UsageError: The command can't be started.
+            GraphtapeError: The command can't be started.
         """
         with ThreadPoolExecutor(2) as threads:
             base, live = await self._run("base", (), limit=self.plan.timeout, threads=threads)
@@ -317,10 +317,10 @@ def _journal(live: LiveSession) -> dict[str, object]:
 def _whole(live: LiveSession, watch: Watch) -> dict[int, bool]:
     """Tell, by request, whether its answer was out before the next request came."""
     took = {each.number: each.milliseconds / 1000 for each in live.play.journal.entries}
-    following = [each.at for each in watch.asked_all[1:]] + [math.inf]
+    following = [*(each.at for each in watch.asked_all[1:]), math.inf]
     return {
         each.number: each.at + took.get(each.number, math.inf) <= after
-        for each, after in zip(watch.asked_all, following, strict=True)
+        for each, after in zip(watch.asked_all, following, strict=False)
     }
 
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graphtape.core.errors import UsageError
+from graphtape.core.errors import GraphtapeError
 from graphtape.runner.command import exited, kill_tree, not_started, start
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ async def run(
         threads: One waits for the process.
 
     Raises:
-        UsageError: The command can't be started.
+        GraphtapeError: The command can't be started.
     """
     loop = asyncio.get_running_loop()
     begun = time.monotonic()
     try:
         process = await loop.run_in_executor(threads, _start, words, environment, streams)
     except OSError as exc:
-        raise UsageError(not_started(words[0], exc).reason) from exc
+        raise GraphtapeError(not_started(words[0], exc).reason) from exc
     ending = loop.run_in_executor(threads, process.wait)
     late = False
     try:
