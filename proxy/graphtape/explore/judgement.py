@@ -27,6 +27,7 @@ _FIRST_ERROR = 400
 _SUCCESS = range(200, 300)
 # Each runtime's own words for an error that nobody caught.
 _UNHANDLED = (
+    (re.compile(r"^ +\+ Exception Group Traceback", re.MULTILINE), "an unhandled ExceptionGroup"),
     (re.compile(r"^panic: ", re.MULTILINE), "a Go panic"),
     (re.compile(r"^thread '.*' panicked at", re.MULTILINE), "a Rust panic"),
     (re.compile(r'^Exception in thread "', re.MULTILINE), "an unhandled Java exception"),
@@ -34,7 +35,7 @@ _UNHANDLED = (
     (re.compile(r"^Node\.js v\d+", re.MULTILINE), "an uncaught error of Node.js"),
     (re.compile(r"^PHP Fatal error: +Uncaught", re.MULTILINE), "an uncaught PHP error"),
 )
-_PYTHON = re.compile(r"(?:Traceback| +\+ Exception Group Traceback) \(most recent call last\):")
+_PYTHON = "Traceback (most recent call last):"
 _SENTENCE = re.compile(r"[A-Za-z][\x20-\x7e]*\Z")
 _LOGGED = re.compile(r"\b(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b", re.IGNORECASE)
 
@@ -155,14 +156,14 @@ def unhandled_error(stderr: str) -> str | None:
     is followed by a line of the program's.
     """
     lines = stderr.rstrip().splitlines()
-    starts = [place for place, line in enumerate(lines) if _PYTHON.fullmatch(line)]
+    starts = [place for place, line in enumerate(lines) if line == _PYTHON]
     if starts:
         last = first = starts[-1]
         for earlier in reversed(starts[:-1]):
             if not _chained(lines, earlier, first):
                 break
             first = earlier
-        error, *rest = [line for line in lines[last + 1 :] if line[:1].strip("| ")] or [""]
+        error, *rest = [line for line in lines[last + 1 :] if line[:1].strip()] or [""]
         logged = first > 0 and _LOGGED.search(lines[first - 1])
         if error and not logged and not any(_SENTENCE.match(line) for line in rest):
             return f"an unhandled traceback: {error.partition(':')[0][:200]}"

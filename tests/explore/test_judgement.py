@@ -1,0 +1,50 @@
+"""What a runtime prints of an error that nobody caught."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphtape.explore.judgement import unhandled_error
+
+_RAISED = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n'
+_DURING = "During handling of the above exception, another exception occurred:"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "name"),
+    [
+        (f"{_RAISED}KeyError: 'value'\n", "KeyError"),
+        (f"asking\n{_RAISED}app.Bad: \n        Code: 403\n        message: None\n", "app.Bad"),
+        (
+            f"{_RAISED}ValueError: x\n\n{_DURING}\n\n{_RAISED}app.Second: y\n",
+            "app.Second",
+        ),
+        (
+            "  + Exception Group Traceback (most recent call last):\n  | ExceptionGroup: many\n",
+            "ExceptionGroup",
+        ),
+        ("panic: runtime error: index out of range\n", "Go"),
+        ("Unhandled exception. System.Exception: x\n", ".NET"),
+        ("app.js:1\nthrow e\n^\nError: x\n\nNode.js v22.1.0\n", "Node.js"),
+        ('Exception in thread "main" java.lang.Error\n', "Java"),
+        ("thread 'main' panicked at src/main.rs:2:5:\n", "Rust"),
+    ],
+)
+def test_an_unhandled_error_is_seen(stderr: str, name: str) -> None:
+    found = unhandled_error(stderr)
+    assert found is not None
+    assert name in found
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "",
+        "failed: 403 Forbidden\n",
+        f"ERROR:app:it failed\n{_RAISED}KeyError: 'value'\n",
+        f"2026-01-02 10:00:00,1 CRITICAL it failed\n{_RAISED}KeyError: 'value'\n",
+        f"{_RAISED}KeyError: 'value'\ngiving up: no value\n",
+    ],
+)
+def test_what_a_program_tells_itself_is_no_crash(stderr: str) -> None:
+    assert unhandled_error(stderr) is None
