@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -408,3 +409,88 @@ def test_the_example_gives_the_table_of_the_page(app: str, code: int, tmp_path: 
     table = printed(page.read_text(encoding="utf-8"), app)
     assert table
     assert done.stdout.startswith(table)
+
+
+def test_the_same_write_made_twice_is_no_blind_retry(tmp_path: Path) -> None:
+    note = "/v1.0/groups/g/threads/t/reply"
+    tape = taped(tmp_path, *(exchanged("POST", note, "", status=202) for _ in range(2)))
+    app = """
+        failed = 0
+        for _ in range(2):
+            try:
+                ask("POST", "/groups/g/threads/t/reply")
+            except OSError as error:
+                failed = error
+        sys.exit(f"failed: {failed}" if failed else 0)
+        """
+    found = explored(tape, app, "--faults", "reset", code=0)
+    assert set(found.values()) == {"told"}
+
+
+def test_a_finding_can_be_explored_again_where_it_has_no_file(tape: Path) -> None:
+    (tape.parent / "app.py").write_text(HEAD + textwrap.dedent(BUGS["crash"][0]), "utf-8")
+    words = ("explore", "-q", tape.name, "--faults", "409", "--", sys.executable, "app.py")
+    first = graphtape(*words, cwd=tape.parent)
+    (line,) = (each for each in first.stdout.splitlines() if each.startswith("  graphtape "))
+    again = graphtape(*shlex.split(line)[1:], cwd=tape.parent)
+    assert again.returncode == 5
+    assert again.stdout == first.stdout
+
+
+def test_a_command_that_prints_the_status_it_wished_for_is_wrong(tmp_path: Path) -> None:
+    entity = "/v1.0/deviceManagement/chromeOSOnboardingSettings/s"
+    tape = taped(
+        tmp_path,
+        exchanged("GET", entity, '{"onboardingStatus": "inprogress"}', fields=JSON),
+        exchanged("GET", entity, '{"onboardingStatus": "onboarded"}', fields=JSON),
+    )
+    app = """
+        for _ in range(2):
+            last = ask("GET", "/deviceManagement/chromeOSOnboardingSettings/s")["onboardingStatus"]
+        print({said})
+        """
+    wished = explored(tape, app.format(said='"onboarded"'), "--faults", "status=failed")
+    assert set(wished.values()) == {"wrong"}
+    honest = explored(tape, app.format(said="last"), "--faults", "status", code=0)
+    assert set(honest.values()) == {"survived"}
+
+
+def test_apps_on_the_sdk_and_on_requests_run_through_it(tmp_path: Path) -> None:
+    disconnect = "/beta/deviceManagement/chromeOSOnboardingSettings/disconnect"
+    tape = taped(tmp_path, exchanged("POST", disconnect, '{"value": "inprogress"}', fields=JSON))
+    on_sdk = f"""
+        import asyncio
+        sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+        from sdk import ODataError, app_at
+        async def main():
+            async with app_at(os.environ["GRAPH_BASE_URL"]) as app:
+                print(await app.disconnect())
+        try:
+            asyncio.run(main())
+        except ODataError as error:
+            sys.exit(f"failed: {{error.response_status_code}}")
+        """
+    found = explored(tape, on_sdk, "--faults", "403,429,503", code=0)
+    assert [found[f"POST {disconnect}", name] for name in ("403", "429", "429-date", "503")] == [
+        "told",
+        "survived",
+        "survived",
+        "survived",
+    ]
+    on_requests = f"""
+        import requests
+        from requests.adapters import HTTPAdapter, Retry
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=Retry(
+            total=3, read=0, status_forcelist=[429, 503], allowed_methods=None,
+            raise_on_status=False)))
+        try:
+            answer = session.post(ROOT.removesuffix("/v1.0") + {disconnect!r}, timeout=5)
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            sys.exit(f"failed: {{error}}")
+        print(answer.json()["value"])
+        """
+    found = explored(tape, on_requests, "--faults", "403,429,503,reset", code=0)
+    assert found[f"POST {disconnect}", "429-date"] == "survived"
+    assert found[f"POST {disconnect}", "reset"] == "told"

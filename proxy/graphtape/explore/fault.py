@@ -187,11 +187,11 @@ def faults_of(call: Call, *, seed: int = 0) -> tuple[Fault, ...]:
     """
     found = list(_faults(call))
     if call.parts:
-        for place, fault in enumerate(_statuses(call.parts[0])):
-            part = call.parts[(place + seed) % len(call.parts)]
-            own = {each.name: each for each in _statuses(part)}
-            if fault.name in own:
-                found.append(_of_part(own[fault.name]))
+        own = [{fault.name: fault for fault in _statuses(part)} for part in call.parts]
+        for place, name in enumerate(NAMES):
+            able = [faults[name] for faults in own if name in faults]
+            if able:
+                found.append(_of_part(able[(place + seed) % len(able)]))
         for part in call.parts:
             found += (_of_part(each) for each in _bent(part))
     return tuple(found)

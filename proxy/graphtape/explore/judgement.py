@@ -16,7 +16,7 @@ from graphtape.explore.fault import BROKEN, LOST, TOLD_TO_WAIT, status_values
 from graphtape.explore.oracle import difference, normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from graphtape.core.message import Response
     from graphtape.core.verdict.verdict import Verdict
@@ -181,21 +181,35 @@ def _chained(lines: Sequence[str], earlier: int, later: int) -> bool:
 def _of_repeats(
     fault: Fault, base: Run, run: Run, place: int | None, tries: int
 ) -> Judgement | None:
-    before = Counter(each.kind for each in base.verdicts)
-    for kind, result in (
-        (Kind.BLIND_RETRY, Result.BLIND_RETRY),
-        (Kind.EARLY_RETRY, Result.EARLY_RETRY),
-    ):
-        found = [each for each in run.verdicts if each.kind is kind]
-        if len(found) > before[kind]:
-            return Judgement(result=result, why=_WHY[kind])
-    if place is None:
-        return None
     identity = About(fault.call.exchange.request, str).identity
-    after = sum(identity in each.identities for each in run.asked[place + 1 :])
-    usual = sum(identity in each.identities for each in base.asked[place + 1 :])
-    if after > usual and _blind(fault, run, place, identity):
+    after = usual = 0
+    if place is not None:
+        after = sum(identity in each.identities for each in run.asked[place + 1 :])
+        usual = sum(identity in each.identities for each in base.asked[place + 1 :])
+    before = Counter(each.kind for each in base.verdicts)
+    more = {
+        kind
+        for kind, count in Counter(each.kind for each in run.verdicts).items()
+        if count > before[kind]
+    }
+    # A command that makes the same write twice repeats nothing with the second one.
+    blind = Kind.BLIND_RETRY in more or (place is not None and _blind(fault, run, place, identity))
+    if blind and (place is None or after > usual):
         return Judgement(result=Result.BLIND_RETRY, why=_WHY[Kind.BLIND_RETRY])
+    if Kind.EARLY_RETRY in more:
+        return Judgement(result=Result.EARLY_RETRY, why=_WHY[Kind.EARLY_RETRY])
+    return None if place is None else _of_tries(fault, after, usual, tries)
+
+
+def _of_tries(fault: Fault, after: int, usual: int, tries: int) -> Judgement | None:
+    """Judge how often the request came again after the failure.
+
+    Args:
+        fault: That it met.
+        after: How often it came.
+        usual: How often it does without the failure.
+        tries: That are no hammering.
+    """
     if not fault.value and 1 + after - usual > tries:  # else it polls
         why = f"the same request came {1 + after - usual} times, more than {tries}"
         return Judgement(result=Result.HAMMERED, why=why)
@@ -240,7 +254,7 @@ def _of_result(fault: Fault, base: Run, run: Run, place: int | None) -> Judgemen
             base.output, run.output, base_url=base.base_url, other_url=run.base_url
         )
     if fault.value:
-        return _of_status(fault, run, changed, place)
+        return _of_status(fault, base, run, changed)
     if told is not None and (changed is not None or _lost_write(fault, run, place)):
         return Judgement(result=Result.TOLD, why=f"stderr says {told!r}")
     if changed is not None:
@@ -251,21 +265,34 @@ def _of_result(fault: Fault, base: Run, run: Run, place: int | None) -> Judgemen
     return Judgement(result=Result.SURVIVED, why="the same result as without the fault")
 
 
-def _of_status(fault: Fault, run: Run, changed: str | None, place: int | None) -> Judgement:
-    """Judge a bent status: wrong only where the command printed the one that was replaced."""
-    if changed is None and place is not None:
-        own = status_values(fault.call.exchange.request, fault.call.exchange.response)
-        elsewhere: set[str] = set()
-        for each in run.asked:
-            answer = run.answers.get(each.number)
-            if answer is not None:
-                elsewhere |= set(status_values(each.request, answer))
-        for value in sorted(set(own) - elsewhere):
+def _of_status(fault: Fault, base: Run, run: Run, changed: str | None) -> Judgement:
+    """Judge a bent status: wrong only where the command printed one that was replaced.
+
+    One that another answer of the run holds may come from there.
+    """
+    if difference(base.stdout, run.stdout, base_url=base.base_url, other_url=run.base_url) is None:
+        place = meant(fault.call, (each.request for each in base.asked)) or 0
+        identity = About(fault.call.exchange.request, str).identity
+        bent = [each for each in base.asked[place:] if identity in each.identities]
+        replaced = _statuses(base, bent) | set(
+            status_values(fault.call.exchange.request, fault.call.exchange.response)
+        )
+        for value in sorted(replaced - _statuses(run, run.asked) - {fault.value}):
             if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", run.stdout):
                 why = f"exit 0, and it printed {value!r} where {fault.value!r} was answered"
                 return Judgement(result=Result.WRONG, why=why)
     same = "the same result" if changed is None else f"exit 0: {changed}"
     return Judgement(result=Result.SURVIVED, why=same)
+
+
+def _statuses(run: Run, asked: Iterable[Asked]) -> set[str]:
+    """Return the values of chromeOSOnboardingStatus that were answered as recorded."""
+    found: set[str] = set()
+    for each in asked:
+        answer = run.answers.get(each.number)
+        if answer is not None:
+            found |= set(status_values(each.request, answer))
+    return found
 
 
 def _told(fault: Fault, base: Run, run: Run) -> str | None:

@@ -76,9 +76,14 @@ class Found:
         return Counter(each.judgement.result for each in self.cases if each.judgement is not None)
 
     def command(self, case: Case) -> str:
-        """Return the command line that plays a finding again."""
-        words = ["graphtape", "replay", str(self.cassette)]
-        words += ["--scenario", str(self.scenarios.get(case.name, f"{case.name}.yaml"))]
+        """Return the command that plays a finding again, or explores it where it has no file."""
+        scenario = self.scenarios.get(case.name)
+        if scenario is not None:
+            words = ["graphtape", "replay", str(self.cassette), "--scenario", str(scenario)]
+        else:
+            call = case.fault.call
+            words = ["graphtape", "explore", str(self.cassette), "--faults", case.fault.name]
+            words += ["--calls", f"{call.method} {call.when.path}"]
         return shlex.join([*words, "--", *self.words])
 
 
