@@ -33,8 +33,19 @@ _UNHANDLED = (
     (re.compile(r'^Exception in thread "', re.MULTILINE), "an unhandled Java exception"),
     (re.compile(r"^Unhandled [Ee]xception[.:]", re.MULTILINE), "an unhandled .NET exception"),
     (re.compile(r"^Node\.js v\d+", re.MULTILINE), "an uncaught error of Node.js"),
+    (re.compile(r"^\S+\.rb:\d+:in .*\(\w+\)$", re.MULTILINE), "an uncaught Ruby error"),
     (re.compile(r"^PHP Fatal error: +Uncaught", re.MULTILINE), "an uncaught PHP error"),
 )
+_SHELL_CODES = {
+    132: "SIGILL",
+    134: "SIGABRT",
+    135: "SIGBUS",
+    136: "SIGFPE",
+    137: "SIGKILL",
+    139: "SIGSEGV",
+}
+"""By what a script whose child was killed ends with."""
+
 _PYTHON = "Traceback (most recent call last):"
 _SENTENCE = re.compile(r"[A-Za-z][\x20-\x7e]*\Z")
 _LOGGED = re.compile(r"\b(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b", re.IGNORECASE)
@@ -143,6 +154,9 @@ def _of_end(run: Run) -> Judgement | None:
         return Judgement(result=Result.ENDLESS, why=f"no end within {run.limit:g} s")
     if run.signal:
         return Judgement(result=Result.CRASH, why=f"it was killed by {run.signal}")
+    if run.code in _SHELL_CODES:
+        why = f"exit code {run.code}, a shell's for {_SHELL_CODES[run.code]}"
+        return Judgement(result=Result.CRASH, why=why)
     unhandled = unhandled_error(run.stderr) if run.code else None
     if unhandled is not None:
         return Judgement(result=Result.CRASH, why=unhandled)
