@@ -44,6 +44,9 @@ def test_an_unhandled_error_is_seen(stderr: str, name: str) -> None:
         "failed: 403 Forbidden\n",
         f"ERROR:app:it failed\n{_RAISED}KeyError: 'value'\n",
         f"2026-01-02 10:00:00,1 CRITICAL it failed\n{_RAISED}KeyError: 'value'\n",
+        f"Task exception was never retrieved\nfuture: <Task finished>\n{_RAISED}OSError: x\n",
+        f"failed: 403\n{_RAISED}SystemExit: failed: 403\n",
+        f"failed: 403\nException ignored in: <function f at 0x1>\n{_RAISED}OSError: x\n",
         f"{_RAISED}KeyError: 'value'\ngiving up: no value\n",
     ],
 )

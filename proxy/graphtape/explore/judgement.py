@@ -48,7 +48,11 @@ _SHELL_CODES = {
 
 _PYTHON = "Traceback (most recent call last):"
 _SENTENCE = re.compile(r"[A-Za-z][\x20-\x7e]*\Z")
-_LOGGED = re.compile(r"\b(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b", re.IGNORECASE)
+_LOGGED = re.compile(
+    r"\b(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b|^future: |^task: |^Exception ignored in",
+    re.IGNORECASE,
+)
+"""Stands before a traceback that is logged, by asyncio or as the interpreter ends, too."""
 
 
 _WHY = {
@@ -179,7 +183,8 @@ def unhandled_error(stderr: str) -> str | None:
             first = earlier
         error, *rest = [line for line in lines[last + 1 :] if line[:1].strip()] or [""]
         logged = first > 0 and _LOGGED.search(lines[first - 1])
-        if error and not logged and not any(_SENTENCE.match(line) for line in rest):
+        exits = error.startswith("SystemExit")  # somebody's exit code, from a task or a group
+        if error and not exits and not logged and not any(_SENTENCE.match(line) for line in rest):
             return f"an unhandled traceback: {error.partition(':')[0][:200]}"
     for pattern, name in _UNHANDLED:
         if pattern.search(stderr):
