@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from graphtape.core.errors import UsageError
 from graphtape.core.message import Headers, Request, Response
 from graphtape.explore.call import Call, Exchange, calls_of, meant
-from graphtape.explore.fault import Chosen, Fault, faults_of
+from graphtape.explore.documented import faults_of
+from graphtape.explore.fault import Chosen, Fault
 from graphtape.explore.pattern import Pattern
 
 ROOT = "https://graph.microsoft.com"
@@ -66,6 +68,9 @@ def test_a_link_can_have_expired(path: str, name: str) -> None:
 
 def test_a_conditional_request_meets_412() -> None:
     assert "412" in names(one(exchange("DELETE", "/v1.0/groups/g", If_Match='W/"1"')))
+    assert "412" in names(one(exchange("PUT", "/v1.0/groups/g/photo", If_None_Match="*")))
+    # RFC 9110 section 13.1.2: such a read is answered 304.
+    assert "412" not in names(one(exchange("GET", "/v1.0/groups/g", If_None_Match='W/"1"')))
 
 
 def test_an_answer_without_a_body_can_not_be_truncated() -> None:
@@ -95,6 +100,8 @@ def test_one_part_of_a_batch_fails_in_each_status() -> None:
     of_parts = [fault for fault in faults_of(call) if fault.name.startswith("part-")]
     assert {"part-403", "part-429", "part-503"} <= {fault.name for fault in of_parts}
     assert {fault.call.path for fault in of_parts} == {"/v1.0/groups/g", "/v1.0/groups/h"}
+    assert {"404", "409"}.isdisjoint(names(call))  # a part's, never the batch's own
+    assert {"400", "429", "503", "504"} <= names(call)
 
 
 def test_a_rule_means_its_call_and_no_other() -> None:
@@ -107,9 +114,20 @@ def test_a_rule_means_its_call_and_no_other() -> None:
     ]
     requests = [each.request for each in asked]
     calls = calls_of(asked, str)
-    assert [meant(call, requests) for call in calls] == [0, 1, 2, 3, 4]
+    assert [meant(call, requests) for call in calls] == [(place, 0) for place in range(5)]
     assert [call.nth for call in calls] == [1, 1, 1, 1, 2]
     assert [call.last for call in calls] == [False, True, True, True, True]
+
+
+def test_calls_that_are_made_at_once_stand_in_the_order_of_the_tape() -> None:
+    made = [
+        replace(exchange("GET", f"/v1.0/users/{name}"), interaction=place)
+        for place, name in enumerate("abc")
+    ]
+    for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
+        calls = calls_of([made[place] for place in order], str)
+        assert [call.path[-1] for call in calls] == ["a", "b", "c"]
+        assert [call.index for call in calls] == [0, 1, 2]
 
 
 def test_what_is_masked_in_a_path_stands_open() -> None:
@@ -141,6 +159,7 @@ def test_every_fault_is_a_scenario(fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("chosen", "among", "others"),
     [
+        ("outage", {"outage", "outage-reset"}, {"reset"}),
         ("429", {"429", "429-date", "429-bare"}, {"503"}),
         ("429-date", {"429-date"}, {"429", "429-bare"}),
         ("reset", {"reset"}, {"close"}),

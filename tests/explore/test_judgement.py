@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphtape.explore.judgement import unhandled_error
+from graphtape.explore.judging.unhandled import error_in_thread, unhandled_error
 
 _RAISED = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n'
 _DURING = "During handling of the above exception, another exception occurred:"
@@ -22,6 +22,14 @@ _DURING = "During handling of the above exception, another exception occurred:"
         (
             "  + Exception Group Traceback (most recent call last):\n  | ExceptionGroup: many\n",
             "ExceptionGroup",
+        ),
+        (
+            f"{_RAISED}lib.StatusError: Client error '404'\nFor more information check: url\n",
+            "lib.StatusError",
+        ),
+        (
+            f"{_RAISED}core.ValidationError: 1 validation error for Group\nid\n  Field required\n",
+            "core.ValidationError",
         ),
         ("panic: runtime error: index out of range\n", "Go"),
         ("Unhandled exception. System.Exception: x\n", ".NET"),
@@ -52,3 +60,9 @@ def test_an_unhandled_error_is_seen(stderr: str, name: str) -> None:
 )
 def test_what_a_program_tells_itself_is_no_crash(stderr: str) -> None:
     assert unhandled_error(stderr) is None
+
+
+def test_an_error_that_ends_a_thread_is_seen() -> None:
+    assert error_in_thread(f"Exception in thread Thread-1 (work):\n{_RAISED}OSError: x\n")
+    assert error_in_thread('Exception in thread "pool-1" java.io.IOException: Premature EOF\n')
+    assert error_in_thread("note: Exception in thread 4 was handled\n") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphtape.explore.oracle import difference, normalised
+from graphtape.explore.judging.oracle import difference, normalised
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ from graphtape.explore.oracle import difference, normalised
         ("pid 4711 is done", "pid 12 is done"),
         ("a\r\nb  \n", "a\nb"),
         ("seen 2 devices", "seen 4 devices"),
+        ("user 1\nuser 2\nuser 3\n", "user 2\nuser 3\nuser 1\n"),
     ],
 )
 def test_what_differs_from_run_to_run_is_no_difference(before: str, now: str) -> None:
@@ -36,6 +37,8 @@ def test_what_differs_from_run_to_run_is_no_difference(before: str, now: str) ->
         ("5 devices", "0 devices", "a count of 5 became 0"),
         ("groups: 12 in 3 s", "groups: 8 in 9 s", "a count of 12 became 8"),
         ('{"total": 3}', '{"total": 2}', "a count of 3 became 2"),
+        ("b\na\nc\n", "c\na\n", "the line 'b' is missing"),
+        ("wiped\n", "wiped\nretrying in 3 s\n", "is new"),
     ],
 )
 def test_another_result_is_named(before: str, now: str, why: str) -> None:
@@ -48,3 +51,13 @@ def test_the_address_of_a_session_is_no_part_of_a_result() -> None:
     one, other = "http://127.0.0.1:1234/_session/a-1", "http://127.0.0.1:1234/_session/b-22"
     assert normalised(f"asked {one}/v1.0/me", one) == "asked <base>/v<n>/me"
     assert difference(f"at {one}/x", f"at {other}/x", base_url=one, other_url=other) is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["throttled, waiting 3 s", "attempt 2 of 4", "asking again", "503: backing off for 4.2 s"],
+)
+def test_a_line_about_a_repeat_is_no_result_of_a_run_that_repeated(told: str) -> None:
+    assert difference("found 4\nwiped\n", f"found 4\n{told}\nwiped\n", repeated=True) is None
+    assert difference("found 4\nwiped\n", f"found 4\n{told}\n", repeated=True) is not None
+    assert difference("found 4\n", f"{told}\nfound 3\n", repeated=True) is not None

@@ -80,3 +80,20 @@ def test_a_failure_that_there_is_not_is_said(pytester: pytest.Pytester) -> None:
     result = run(pytester)
     assert "no fault '418'" in "\n".join([*result.outlines, *result.errlines])
     assert result.ret != 0
+
+
+def test_a_connection_that_hangs_is_reset_in_the_end(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "from graphtape.pytest_plugin import explored\nexplored.LONGEST_HANG = 1\n"
+    )
+    pytester.makepyfile(
+        HEAD
+        + """
+@pytest.mark.graphtape("d", explore="hang")
+def test_it(graphtape, request):
+    if "POST" in request.node.name:
+        with pytest.raises(ConnectionError):
+            ask(graphtape, DISCONNECT, "POST")
+"""
+    )
+    run(pytester).assert_outcomes(passed=3)

@@ -29,10 +29,12 @@ class Exchange:
     Attributes:
         request: As the client sent it.
         response: `NO_ANSWER` where none is known.
+        interaction: Index on the tape; None where it wasn't answered from there.
     """
 
     request: Request
     response: Response
+    interaction: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +67,10 @@ class Call:
 
 
 def calls_of(exchanges: Sequence[Exchange], clean: Callable[[str], str]) -> tuple[Call, ...]:
-    """Return the calls of a run, in the order they were made.
+    """Return the calls of a run, in the order of the tape, or where that says nothing as made.
 
-    Sign-in and hosts off Graph are left out: Graph's documented failures aren't theirs.
+    Calls that are made at once arrive in another order each time. Sign-in and hosts off Graph are
+    left out: Graph's documented failures aren't theirs.
 
     Args:
         exchanges: In the order the requests arrived.
@@ -76,13 +79,23 @@ def calls_of(exchanges: Sequence[Exchange], clean: Callable[[str], str]) -> tupl
     seen: list[Ask] = []
     calls: list[Call] = []
     for exchange in exchanges:
-        whole = _call(len(calls), exchange, seen, clean)
+        whole = _call(exchange, seen, clean)
         if whole is None:
             continue
-        parts = (_call(whole.index, part, seen, clean) for part in part_exchanges(exchange))
+        parts = (_call(part, seen, clean) for part in part_exchanges(exchange))
         found = tuple(part for part in parts if part is not None)
         calls.append(replace(whole, parts=found))
-    return tuple(replace(call, last=_is_last(call, seen)) for call in calls)
+    if all(call.exchange.interaction is not None for call in calls):
+        calls.sort(key=lambda call: call.exchange.interaction or 0)
+    return tuple(
+        replace(
+            call,
+            index=index,
+            parts=tuple(replace(part, index=index) for part in call.parts),
+            last=_is_last(call, seen),
+        )
+        for index, call in enumerate(calls)
+    )
 
 
 def _is_last(call: Call, seen: Sequence[Ask]) -> bool:
@@ -90,9 +103,7 @@ def _is_last(call: Call, seen: Sequence[Ask]) -> bool:
     return call.nth == sum(condition.differs(each) is None for each in seen)
 
 
-def _call(
-    index: int, exchange: Exchange, seen: list[Ask], clean: Callable[[str], str]
-) -> Call | None:
+def _call(exchange: Exchange, seen: list[Ask], clean: Callable[[str], str]) -> Call | None:
     request = exchange.request
     if is_sign_in(request.url) or off_graph_origin(request.url) is not None:
         return None
@@ -102,7 +113,7 @@ def _call(
     when = _when(request, ask, cleaned)
     condition = when.read()
     return Call(
-        index=index,
+        index=0,
         method=request.method.upper(),
         path=short(cleaned).partition("?")[0],
         when=when,
@@ -148,18 +159,26 @@ def part_exchanges(exchange: Exchange) -> Iterator[Exchange]:
         yield Exchange(request=part.request, response=answers.get(part.id, NO_ANSWER))
 
 
-def meant(call: Call, requests: Iterable[Request]) -> int | None:
-    """Return the place of the request that a rule for a call means; None where none does.
+def requests_in(request: Request) -> tuple[Request, ...]:
+    """Return a request and, of a `$batch`, its parts in the order they run."""
+    whole = Exchange(request=request, response=NO_ANSWER)
+    return request, *(part.request for part in part_exchanges(whole))
+
+
+def meant(call: Call, requests: Iterable[Request]) -> tuple[int, int] | None:
+    """Find the request that a rule for a call means.
 
     Args:
         call: Of another run of the same command.
         requests: In the order they arrived.
+
+    Returns:
+        Its place, and its place among what `requests_in` it; None where the rule means none.
     """
     condition, count = call.when.read(), 0
     for place, request in enumerate(requests):
-        whole = Exchange(request=request, response=NO_ANSWER)
-        for each in (whole, *part_exchanges(whole)):
-            count += condition.differs(Ask.of(each.request, session="")) is None
-        if count >= call.nth:
-            return place
+        for part, each in enumerate(requests_in(request)):
+            count += condition.differs(Ask.of(each, session="")) is None
+            if count == call.nth:
+                return place, part
     return None

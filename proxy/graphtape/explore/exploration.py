@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-import os
 import random
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from graphtape.core.errors import GraphtapeError
-from graphtape.core.graph.actions import short
-from graphtape.core.journal import Source
+from graphtape.core.errors import GraphtapeError, UsageError
 from graphtape.explore.call import NO_ANSWER, Call, Exchange, calls_of
-from graphtape.explore.fault import Chosen, Fault, faults_of
-from graphtape.explore.judgement import Judgement, Run, judge
-from graphtape.explore.process import Streams
-from graphtape.explore.process import run as run_process
-from graphtape.explore.watch import Watch
-from graphtape.runner.command import environment
-from graphtape.server.session.sessions import Wish
+from graphtape.explore.documented import faults_of
+from graphtape.explore.fault import LASTING, Chosen, Fault
+from graphtape.explore.judging.judgement import Judgement, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from graphtape.core.message import Response
-    from graphtape.core.scenario.rule import Scenario
+    from graphtape.explore.judging.run import Run
     from graphtape.explore.pattern import Pattern
-    from graphtape.runner.proxy import Proxy
-    from graphtape.server.session.live_session import LiveSession
+    from graphtape.explore.running import Runner
 
 LEAST_LIMIT = 30.0
 """Seconds that a run is given at least."""
@@ -52,28 +41,22 @@ class Plan:
     """What is to be run, and how.
 
     Attributes:
-        words: The command.
         chosen: The faults that are wanted.
         patterns: Of the calls that are wanted; none is all of them.
         jobs: Runs at a time.
         budget: Seconds for all runs; None for any time.
         timeout: Seconds for one run; None is made of the time of the run without faults.
         tries: Of one request that are no hammering.
-        oracle: `stdout`, `exit`, or the file that holds the command's result.
-        seed: Of the order of the runs, but for 0, and of what scenarios draw.
-        folder: Streams and scenarios are written to it.
+        seed: Of the order of the runs, but for 0, and of which part of a `$batch` fails how.
     """
 
-    words: tuple[str, ...]
     chosen: Chosen
     patterns: tuple[Pattern, ...] = ()
     jobs: int = 1
     budget: float | None = None
     timeout: float | None = None
     tries: int = 10
-    oracle: str = "stdout"
     seed: int = 0
-    folder: Path
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,7 +81,7 @@ class Exploration:
 
     Attributes:
         plan: What is run.
-        proxy: Serving; it replays.
+        runner: Runs its command.
         on_case: Told of each case that is done.
         calls: Of the run without faults.
         cases: In the order of the table.
@@ -106,14 +89,13 @@ class Exploration:
     """
 
     plan: Plan
-    proxy: Proxy
+    runner: Runner
     on_case: Callable[[Case], None]
     calls: tuple[Call, ...] = ()
     cases: list[Case] = field(default_factory=list)
     stopped: str = ""
     _base: Run | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    _count: int = 0
 
     def stop(self, why: str) -> None:
         """Start no further run, and end those under way; from the loop's own thread."""
@@ -126,13 +108,14 @@ class Exploration:
 
         Raises:
             BaseError: That run failed, missed a recording, or asked for nothing.
+            UsageError: What is wanted leaves nothing to run.
             GraphtapeError: The command can't be started.
         """
         with ThreadPoolExecutor(2) as threads:
-            base, live = await self._run("base", (), limit=self.plan.timeout, threads=threads)
+            base = await self.runner.run("base", (), limit=self.plan.timeout, threads=threads)
         _check(base)
         self._base = base
-        self.calls = calls_of(_exchanges(base), live.clean_url)
+        self.calls = calls_of(_exchanges(base), self.runner.clean)
         if not self.calls:
             raise BaseError("the command called nothing of Graph: there is nothing to explore")
         for call in self.calls:
@@ -141,6 +124,11 @@ class Exploration:
             for fault in faults_of(call, seed=self.plan.seed):
                 if fault in self.plan.chosen:
                     self.cases.append(Case(call=call, fault=fault, name=self._name(fault)))
+        if not self.cases:
+            names = ", ".join(dict.fromkeys(call.name for call in self.calls))
+            raise UsageError(
+                f"--calls and --faults leave nothing to run; the command calls {names[:500]}"
+            )
 
     def _name(self, fault: Fault) -> str:
         """Name a case's files; several parts of a batch may meet the same failure."""
@@ -182,8 +170,8 @@ class Exploration:
         assert self._base is not None  # noqa: S101 - begin comes first
         for case in waiting:
             # Retries that back off, as Graph asks for, take their time.
-            limit = self._limit * (2 if case.fault.name == "outage" else 1)
-            run, _ = await self._run(
+            limit = self._limit * (2 if case.fault.kind in LASTING else 1)
+            run = await self.runner.run(
                 case.name, (case.fault.scenario(),), limit=limit, threads=threads
             )
             case.milliseconds = run.milliseconds
@@ -196,75 +184,6 @@ class Exploration:
         if self.plan.timeout is not None:
             return self.plan.timeout
         return max(LEAST_LIMIT, TIMES * self._base.milliseconds / 1000)
-
-    async def _run(
-        self,
-        name: str,
-        scenarios: tuple[Scenario, ...],
-        *,
-        limit: float | None,
-        threads: ThreadPoolExecutor,
-    ) -> tuple[Run, LiveSession]:
-        """Run the command in a session of its own, and read what that saw."""
-        self._count += 1
-        sessions = self.proxy.sessions
-        live = await sessions.open(Wish(id=f"{name[:40]}-{self._count}", scenario=scenarios))
-        watch = Watch(live.clean_url, options=live.options, bearing=live.bearing)
-        live.observer = watch
-        base_url = f"{self.proxy.addresses.proxy}/_session/{live.play.id}"
-        addresses = replace(self.proxy.addresses, proxy=base_url)
-        streams = Streams(
-            stdout=self.plan.folder / f"{name}.stdout", stderr=self.plan.folder / f"{name}.stderr"
-        )
-        written = self._result_file()
-        try:
-            ended = await run_process(
-                self.plan.words,
-                environment(os.environ, addresses, signs_in=True),
-                streams,
-                limit=limit,
-                threads=threads,
-            )
-        finally:
-            await sessions.close(live.play.id)
-            sessions.ended.clear()  # a report of each is nobody's wish
-        stdout, stderr = streams.read()
-        return (
-            Run(
-                code=ended.code,
-                signal=ended.signal,
-                late=ended.late,
-                milliseconds=round(ended.seconds * 1000),
-                limit=limit or 0.0,
-                output=self._output(stdout, written),
-                stdout=stdout,
-                stderr=stderr,
-                base_url=base_url,
-                asked=tuple(watch.asked_all),
-                whole=_whole(live, watch),
-                **_journal(live),  # type: ignore[arg-type]
-            ),
-            live,
-        )
-
-    def _output(self, stdout: str, before: tuple[int, int] | None) -> str | None:
-        if self.plan.oracle == "stdout":
-            return stdout
-        if self.plan.oracle == "exit":
-            return None
-        if self._result_file() in {None, before}:
-            return ""  # not written by this run
-        return Path(self.plan.oracle).read_text(encoding="utf-8", errors="replace")
-
-    def _result_file(self) -> tuple[int, int] | None:
-        """Return what changes when the command writes its result; None where there is none."""
-        if self.plan.oracle in {"stdout", "exit"}:
-            return None
-        try:
-            found = Path(self.plan.oracle).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino
 
 
 async def _all(workers: Sequence[asyncio.Task[None]]) -> None:
@@ -280,7 +199,7 @@ def _check(base: Run) -> None:
         raise BaseError(f"the run without faults did not end within {base.limit:.0f} s{said}")
     if base.misses:
         raise BaseError(
-            f"the run without faults asked for what isn't recorded: {base.misses[0][1]}; record "
+            f"the run without faults asked for what isn't recorded: {base.misses[0]}; record "
             "it, then explore"
         )
     if base.code:
@@ -292,45 +211,19 @@ def _check(base: Run) -> None:
         )
 
 
-def _journal(live: LiveSession) -> dict[str, object]:
-    """Read the journal of a session that has ended."""
-    tape = live.play.playbacks[0].recording.interactions
-    statuses: dict[int, int] = {}
-    answers: dict[int, Response] = {}
-    for entry in live.play.journal.entries:
-        statuses[entry.number] = entry.status
-        if entry.interaction is not None and not entry.effects:
-            answers[entry.number] = tape[entry.interaction].response
-    misses = tuple(
-        (entry.number, f"{entry.method} {short(entry.url)}")
-        for entry in live.play.journal.entries
-        if entry.source is Source.MISSED
-    )
-    return {
-        "statuses": statuses,
-        "answers": answers,
-        "misses": misses,
-        "verdicts": tuple(live.verdicts.kept),
-    }
-
-
-def _whole(live: LiveSession, watch: Watch) -> dict[int, bool]:
-    """Tell, by request, whether its answer was out before the next request came."""
-    took = {each.number: each.milliseconds / 1000 for each in live.play.journal.entries}
-    following = [*(each.at for each in watch.asked_all[1:]), math.inf]
-    return {
-        each.number: each.at + took.get(each.number, math.inf) <= after
-        for each, after in zip(watch.asked_all, following, strict=False)
-    }
-
-
 def _exchanges(run: Run) -> Sequence[Exchange]:
     return [
-        Exchange(request=each.request, response=run.answers.get(each.number, NO_ANSWER))
+        Exchange(
+            request=each.request,
+            response=run.answers.get(each.number, NO_ANSWER),
+            interaction=run.interactions.get(each.number),
+        )
         for each in run.asked
     ]
 
 
 def scenario_text(fault: Fault, why: str) -> str:
     """Write a finding as a scenario file, YAML that is JSON but for its first lines."""
-    return f"# {why}\n{json.dumps(fault.spelled(), indent=2, ensure_ascii=False)}\n"
+    return (
+        f"# {' '.join(why.split())}\n{json.dumps(fault.spelled(), indent=2, ensure_ascii=False)}\n"
+    )

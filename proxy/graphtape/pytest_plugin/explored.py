@@ -9,7 +9,8 @@ import pytest
 
 from graphtape.core.errors import GraphtapeError, UsageError
 from graphtape.explore.call import Exchange, calls_of
-from graphtape.explore.fault import Chosen, Fault, faults_of
+from graphtape.explore.documented import faults_of
+from graphtape.explore.fault import Chosen, Fault
 from graphtape.tape.store import open_cassette
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.pytest_plugin.marker import Asked
+
+LONGEST_HANG = 60
+"""Seconds; then the connection is reset, as nobody kills a test whose client waits for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,10 @@ class Explored:
             return asked
         said = asked.directs.get("scenario")
         others = said if isinstance(said, list | tuple) else [] if said is None else [said]
-        directs = {**asked.directs, "scenario": [self.fault.spelled(), *others]}
+        fault = self.fault
+        if fault.kind == "hang":
+            fault = replace(fault, effect={"fault": "reset", "delay": {"fixed": LONGEST_HANG}})
+        directs = {**asked.directs, "scenario": [fault.spelled(), *others]}
         return replace(asked, directs=directs)
 
 

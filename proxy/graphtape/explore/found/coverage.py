@@ -14,8 +14,9 @@ from graphtape.core.errors import UsageError
 from graphtape.core.message import Headers, Request, Response
 from graphtape.core.report.junit import Case, Suite, junit_text
 from graphtape.explore.call import Exchange, calls_of
-from graphtape.explore.fault import NAMES, faults_of
-from graphtape.explore.table import plain, rows
+from graphtape.explore.documented import faults_of
+from graphtape.explore.fault import LASTING, NAMES
+from graphtape.explore.found.table import plain, rows
 from graphtape.files import content
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ FORMAT = 1
 _GRAPH = "https://graph.microsoft.com"
 _MET, _NOT_MET = ("x", "green"), (".", "red")
 _SLOWED = {"delay": "slow"}
-_LASTING = frozenset({"outage"})
 _WIDTH = 100
 _SOME = Response(status=200, reason="OK", headers=Headers.of([]), body=b"{}")
 """A report doesn't say what was answered."""
@@ -137,7 +137,7 @@ def _row(method: str, path: str, failures: Counter[str]) -> Row:
         dict.fromkeys(
             kind.partition("-")[0] if kind[:1].isdigit() else kind
             for kind in kinds
-            if kind not in _LASTING
+            if kind not in LASTING
         )
     )
     found = frozenset(_SLOWED.get(name, name) for name in failures)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from graphtape.core.report.junit import Case as JunitCase
 from graphtape.core.report.junit import Suite, junit_text
 from graphtape.core.report.wording import count
-from graphtape.explore.baseline import key_of
 from graphtape.explore.fault import in_order
-from graphtape.explore.table import LETTERS, NOT_RUN, legend, plain, rows
+from graphtape.explore.found.baseline import key_of
+from graphtape.explore.found.table import LETTERS, NOT_RUN, legend, plain, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    from graphtape.explore.baseline import Key
     from graphtape.explore.call import Call
     from graphtape.explore.exploration import Case
-    from graphtape.explore.judgement import Result
+    from graphtape.explore.found.baseline import Key
+    from graphtape.explore.judging.judgement import Result
 
 FORMAT = 1
 _MARKDOWN_WIDTH = 100

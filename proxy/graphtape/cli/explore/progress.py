@@ -33,6 +33,11 @@ class Progress:
         self._begun = self._told = 0.0
         self._width = 0
 
+    def prepare(self) -> None:
+        """Say to who waits at a terminal that the run without faults is under way."""
+        if self._live and not self._quiet:
+            say("running it without faults")
+
     def begin(self, total: int, jobs: int) -> None:
         """Say how many runs there are to be."""
         self._total = total
