@@ -28,6 +28,7 @@ _COMMANDS = (
     "ca",
     "console",
     "sessions",
+    "explore",
 )
 
 

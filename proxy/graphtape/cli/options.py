@@ -152,6 +152,12 @@ secure = together(
     option("--tls-key", metavar="FILE", help="Its key, where that is in another file."),
 )
 
+matching = together(
+    listed("--match-on", metavar="NAME", help="Compare requests by these alone; vcrpy's names."),
+    listed("--ignore-body", metavar="FIELD", help="Leave a body field out of matching."),
+    listed("--ignore-query", metavar="NAME", help="Leave a query value out of matching."),
+)
+
 proxying = together(
     option(
         "--control",
@@ -194,9 +200,7 @@ proxying = together(
         help="Fail the run where the client did this: early-retry, no-retry, blind-retry, "
         "made-up-skiptoken, disconnect-with-body, no-token, v1-over-beta, lacks-permission.",
     ),
-    listed("--match-on", metavar="NAME", help="Compare requests by these alone; vcrpy's names."),
-    listed("--ignore-body", metavar="FIELD", help="Leave a body field out of matching."),
-    listed("--ignore-query", metavar="NAME", help="Leave a query value out of matching."),
+    matching,
     option("--seed", type=int, metavar="N", help="For everything random; default 0."),
     serving,
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from graphtape.embedded.session import ProxySession
+    from graphtape.pytest_plugin.explored import Explored
     from graphtape.pytest_plugin.shared_proxy import SharedProxy
 
     class VCR(Protocol):
@@ -32,6 +33,7 @@ _MODE = "--graphtape-mode"
 _UPSTREAM = "--graphtape-upstream"
 _MAX_AGE = "--graphtape-max-age"
 _OLDER = "--graphtape-older"
+_EXPLORE = "--graphtape-explore"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         _UPSTREAM,
         metavar="NAME|URL",
         help="Where to record from: global, usgov, usgov-dod, china, sandbox, or a URL.",
+    )
+    group.addoption(
+        _EXPLORE,
+        action="store_true",
+        help="Run each test that uses the fixture `graphtape` once more for each documented "
+        "failure of each call on its cassettes; markers with explore=False are left out.",
     )
     group.addoption(
         _MAX_AGE,
@@ -71,8 +79,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.addinivalue_line(
         "markers",
-        "graphtape(*cassettes, status=None, scenario=None, mode=None): what the fixture "
-        "`graphtape` plays; 'd' is cassettes/d.yaml beside the test.",
+        "graphtape(*cassettes, status=None, scenario=None, mode=None, explore=None): what the "
+        "fixture `graphtape` plays; 'd' is cassettes/d.yaml beside the test.",
     )
     mode = config.getini("graphtape_mode")
     if mode and mode not in MODES:
@@ -91,7 +99,12 @@ def _graphtape(request: pytest.FixtureRequest) -> Iterator[ProxySession]:
         # From None: pytest would show what it was made from first, and then the same again.
         raise pytest.fail.Exception(f"graphtape: {exc}", pytrace=False) from None
     proxy = proxy_of(request.config)
-    session = proxy.open(item, cassettes_of(item, asked.names), asked, mode=_mode(item, asked))
+    explored: Explored | None = getattr(request, "param", None)
+    if explored is None:
+        cassettes = cassettes_of(item, asked.names)
+    else:
+        cassettes, asked = explored.cassettes, explored.over(asked)
+    session = proxy.open(item, cassettes, asked, mode=_mode(item, asked))
     item.stash[_SESSION] = session
     yield session
     del item.stash[_SESSION]
@@ -99,6 +112,29 @@ def _graphtape(request: pytest.FixtureRequest) -> Iterator[ProxySession]:
     found = proxy.close(item, session, passed=passed)
     if found and passed:
         pytest.fail(found, pytrace=False)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each documented failure of each call that a test's cassettes hold."""
+    if "graphtape" not in metafunc.fixturenames:
+        return
+    definition = metafunc.definition
+    try:
+        asked = Asked.by(definition.iter_markers("graphtape"))
+    except MarkerError:  # the fixture says so
+        return
+    wanted = asked.explore
+    if wanted is None:
+        wanted = bool(metafunc.config.getoption(_EXPLORE))
+    if not wanted or _mode(definition, asked) != "none":
+        return
+    from graphtape.pytest_plugin.explored import explored  # noqa: PLC0415 - few suites explore
+
+    cases = explored(
+        cassettes_of(definition, asked.names), wanted if isinstance(wanted, tuple) else ()
+    )
+    if cases:
+        metafunc.parametrize("graphtape", cases, ids=[each.id for each in cases], indirect=True)
 
 
 def proxy_of(config: pytest.Config) -> SharedProxy:

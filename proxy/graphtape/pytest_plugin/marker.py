@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 MODES = ("none", "once", "new_episodes", "all")
-_ARGUMENTS = ("mode", "scenario", "status")
+_ARGUMENTS = ("explore", "mode", "scenario", "status")
 _SUFFIXES = (".yaml", ".yml", ".json", ".har")
 
 # What some system takes in no file name, and what shells make something of inside quotes. Brackets
@@ -35,11 +35,14 @@ class Asked:
     Attributes:
         names: Of cassettes, as written; none is the test's own.
         mode: None where no marker says.
+        explore: Whether the test is run under each documented failure, or the faults it is run
+            under; None where no marker says.
         directs: Of `scenario` and `status`, what is said; None there is none at all.
     """
 
     names: tuple[str, ...]
     mode: str | None
+    explore: bool | tuple[str, ...] | None
     directs: dict[str, object]
 
     @classmethod
@@ -56,7 +59,25 @@ class Asked:
             names = names or tuple(map(str, marker.args))
             said = {**marker.kwargs, **said}
         mode = said.pop("mode", None)
-        return cls(names=names, mode=None if mode is None else str(mode), directs=said)
+        explore = said.pop("explore", None)
+        return cls(
+            names=names,
+            mode=None if mode is None else str(mode),
+            explore=_faults(explore),
+            directs=said,
+        )
+
+
+def _faults(explore: object) -> bool | tuple[str, ...] | None:
+    if explore is None or isinstance(explore, bool):
+        return explore
+    if isinstance(explore, str):
+        return (explore,)
+    if isinstance(explore, list | tuple):
+        return tuple(map(str, explore))
+    raise MarkerError(
+        f"@pytest.mark.graphtape: explore={explore!r} is neither True nor names of faults"
+    )
 
 
 def _check(marker: pytest.Mark) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ class Command:
 
     async def _run(self, environment: Mapping[str, str]) -> Ending:
         try:
-            process = await asyncio.to_thread(_start, self.words, environment)
+            process = await asyncio.to_thread(start, self.words, environment)
         except OSError as exc:
-            return _not_started(self.words[0], exc)
+            return not_started(self.words[0], exc)
         self._process = process
         try:
             for number in self._early:
@@ -106,7 +106,7 @@ class Command:
         finally:
             if process.returncode is None:  # the run itself was broken off
                 process.kill()
-        return _exited(code)
+        return exited(code)
 
     def signalled(self, number: int) -> None:
         """Pass a signal on that this process got; from the loop's own thread."""
@@ -143,10 +143,10 @@ class Command:
         except TimeoutError:
             why = f"did not end within {self.grace:.0f} s of being told to"
         self.on_note(f"{self.words[0]} {why}; killing it and what it started")
-        await asyncio.to_thread(_kill_tree, pid)
+        await asyncio.to_thread(kill_tree, pid)
 
 
-def _kill_tree(pid: int) -> None:
+def kill_tree(pid: int) -> None:
     """Kill a process and its descendants. Asks the system for all processes: not for the loop."""
     import psutil  # noqa: PLC0415 - few commands have to be killed
 
@@ -230,16 +230,45 @@ def _with_hosts(listed: str, hosts: tuple[str, ...]) -> str:
     return ",".join([*filter(None, [listed.strip().rstrip(",")]), *missing])
 
 
-def _start(words: tuple[str, ...], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(
+    words: tuple[str, ...],
+    environment: Mapping[str, str],
+    *,
+    stdin: int | None = None,
+    stdout: IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
+    apart: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a program.
+
+    Args:
+        words: The program and its arguments.
+        environment: Whole.
+        stdin: None is that of this process.
+        stdout: Likewise.
+        stderr: Likewise.
+        apart: Whether it gets a session of its own, away from the terminal's signals.
+
+    Raises:
+        OSError: It can't be started; `not_started` says why.
+    """
     # Not the loop's: uvloop's children lose the signals they were to ignore.
     program, *arguments = words
     if sys.platform == "win32":
         # Finds npm.cmd by the name npm, as a shell does.
         program = shutil.which(program, path=environment.get("PATH")) or program
-    return subprocess.Popen([program, *arguments], env=environment)  # noqa: S603 - the user's own command
+    return subprocess.Popen(  # noqa: S603 - the user's own command
+        [program, *arguments],
+        env=environment,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=apart and sys.platform != "win32",
+    )
 
 
-def _not_started(program: str, exc: OSError) -> NotStarted:
+def not_started(program: str, exc: OSError) -> NotStarted:
+    """Say why a program can't be started."""
     if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
         if os.path.dirname(program) and os.path.exists(program):  # noqa: PTH110, PTH120 - a word, not a path yet
             reason = f"{program}: the interpreter that its #! line names was not found"
@@ -254,7 +283,8 @@ def _not_started(program: str, exc: OSError) -> NotStarted:
     return NotStarted(code=126, reason=f"{program}: can't be run: {hint}")
 
 
-def _exited(returned: int) -> Exited:
+def exited(returned: int) -> Exited:
+    """Read what a process returned; minus N for signal N."""
     if returned >= 0:
         return Exited(code=returned)
     try:

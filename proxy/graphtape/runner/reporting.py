@@ -65,8 +65,12 @@ def write_report(path: Path, reports: Sequence[Report]) -> None:
         UsageError: As for `check_report_path`.
         GraphtapeError: It can't be written; what was there before is still there.
     """
+    write_text(path, _FORMATS[path.suffix.lower()](reports))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report that is made already; as `write_report`."""
     check_report_path(path)
-    text = _FORMATS[path.suffix.lower()](reports)
     try:
         replace_file(path, [_encoded(text)])
     except OSError as exc:

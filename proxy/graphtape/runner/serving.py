@@ -94,7 +94,7 @@ async def until_stopped(
             server.hurry()
         stop.set()
 
-    with _on_signals(ending(), signalled):
+    with on_signals(ending(), signalled):
         async with server:
             if ready is not None:
                 server.addresses.write(ready)
@@ -129,7 +129,7 @@ async def while_running(
 
     from graphtape.runner.command import passed_on  # noqa: PLC0415 - only with a command
 
-    with _on_signals(passed_on(), signalled):
+    with on_signals(passed_on(), signalled):
         return await _serve_for(proxy, command, ready, on_ready)
 
 
@@ -188,7 +188,7 @@ def ending() -> Iterator[int]:
 
 
 @contextmanager
-def _on_signals(numbers: Iterable[int], signalled: Callable[[int], None]) -> Iterator[None]:
+def on_signals(numbers: Iterable[int], signalled: Callable[[int], None]) -> Iterator[None]:
     """Take signals on the loop while the block runs."""
     loop = asyncio.get_running_loop()
     old: dict[int, object] = {}

@@ -6,15 +6,25 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from graphtape.core.graph.actions import short
 from graphtape.core.journal import Entry, Journal, Source
 from graphtape.core.matching.mismatch import spelled_out
-from graphtape.core.report.report import Aged, CassetteFacts, Incident, Injected, Report, Taping
+from graphtape.core.report.report import (
+    Aged,
+    Called,
+    CassetteFacts,
+    Incident,
+    Injected,
+    Report,
+    Taping,
+)
 from graphtape.core.report.usage import LONGEST_URL, Usage
 from graphtape.core.report.wording import cut
+from graphtape.core.scenario.effect import ConnectionFault, WireFault
 from graphtape.core.tape.age import age_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from graphtape.core.tape.session import Session
     from graphtape.core.verdict.tally import Tally
@@ -26,6 +36,8 @@ MOST_INCIDENTS = 200
 LONGEST_REASON = 8_000
 """Characters."""
 
+_FIRST_ERROR = 400
+_BROKEN = frozenset({*map(str, ConnectionFault), *map(str, WireFault), "delay"})
 _NOTHING_TAPED = Taping()
 
 
@@ -72,6 +84,7 @@ def account(
         unused=tuple(map((usage or Usage()).unused, session.playbacks)) if session.plays else (),
         verdicts=tuple(verdicts.kept),
         judged=dict(verdicts.counts),
+        called=_called(entries),
         idle=session.script.idle(),
         cassettes=tuple(Aged(facts=each, days=_age(each.recorded_at, now)) for each in cassettes),
         taping=taping,
@@ -107,6 +120,35 @@ def _injected(journal: Journal) -> tuple[Injected, ...]:
         Injected(why=_reason(why), status=status, times=times)
         for (why, status), times in list(journal.injected.items())[:MOST_INCIDENTS]
     )
+
+
+def _called(entries: Iterable[Entry]) -> tuple[Called, ...]:
+    """Tell which calls met which failures; what nothing answered is no call of Graph's."""
+    times: Counter[tuple[str, str]] = Counter()
+    failures: dict[tuple[str, str], Counter[str]] = {}
+    for entry in entries:
+        if entry.source in {Source.MISSED, Source.REFUSED}:
+            continue
+        what = (entry.method, short(entry.url).partition("?")[0])
+        times[what] += 1
+        failures.setdefault(what, Counter()).update(_failures(entry))
+    return tuple(
+        Called(
+            method=spelled_out(what[0]),
+            path=_url(what[1]),
+            times=times[what],
+            failures=dict(sorted(failures[what].items())),
+        )
+        for what in list(times)[:MOST_INCIDENTS]
+    )
+
+
+def _failures(entry: Entry) -> Iterator[str]:
+    if entry.status >= _FIRST_ERROR:
+        yield str(entry.status)
+    effects = entry.note if entry.source is Source.INJECTED else entry.effects
+    words = {word for why in effects.split("; ") for word in why.rpartition(": ")[2].split(", ")}
+    yield from sorted(words & _BROKEN)
 
 
 def _age(recorded_at: str | None, now: float) -> int | None:

@@ -71,6 +71,7 @@ def _read_alone(report: Report) -> dict[str, object]:
             for each in report.unused
             for request in each.requests
         ],
+        "calls": to_builtins(report.called),
         "verdicts": to_builtins(report.verdicts),
         "verdict_counts": {kind.value: count for kind, count in report.judged.items()},
         "rules_without_effect": list(report.idle),

@@ -16,7 +16,7 @@ from graphtape.core.report.text import as_text
 from graphtape.core.report.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Unused
@@ -26,7 +26,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class Case:
     """One testcase.
 
     Attributes:
@@ -34,6 +34,7 @@ class _Case:
         failure: Why it failed: a line, what kind of failure, and all there is to say.
         skipped: Why it doesn't count.
         said: What it printed.
+        seconds: It took.
     """
 
     group: str
@@ -41,56 +42,89 @@ class _Case:
     failure: tuple[str, str, str] | None = None
     skipped: str = ""
     said: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """One testsuite.
+
+    Attributes:
+        name: Goes into the class name of each case.
+        made: Unix seconds.
+        properties: Names and values.
+        said: What it printed.
+    """
+
+    name: str
+    made: float
+    properties: Mapping[str, object]
+    cases: Sequence[Case]
+    said: str = ""
 
 
 def as_junit(reports: Sequence[Report]) -> str:
     """Write reports, a test suite each."""
+    return junit_text(_suite_of(report) for report in abridged(reports))
+
+
+def junit_text(suites: Iterable[Suite]) -> str:
+    """Write test suites as JUnit XML."""
     root = ET.Element("testsuites", name="graphtape")
-    suites = [_suite(root, report) for report in abridged(reports)]
+    written = [_suite(root, suite) for suite in suites]
     for name in ("tests", "failures", "errors", "skipped"):
-        root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
-    root.set("time", "0.000")
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in written)))
+    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in written):.3f}")
     ET.indent(root)
     # The declaration by hand: ElementTree writes none without a codec, or one of its own liking.
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(root: ET.Element, report: Report) -> ET.Element:
-    cases = list(_cases(report))
+def _suite_of(report: Report) -> Suite:
+    sources = {source.value: number for source, number in report.counts.items()}
+    return Suite(
+        name=report.session,
+        made=report.now,
+        properties={"mode": report.mode, "requests": report.arrived, **sources},
+        cases=list(_cases(report)),
+        said="\n".join(as_text([report])),
+    )
+
+
+def _suite(root: ET.Element, written: Suite) -> ET.Element:
+    cases = written.cases
     # JUnit's schema wants a time without a zone; it is UTC.
-    made = datetime.fromtimestamp(report.now, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    made = datetime.fromtimestamp(written.made, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     suite = _element(
         root,
         "testsuite",
-        name=f"graphtape.{report.session}",
+        name=f"graphtape.{written.name}",
         tests=len(cases),
         failures=sum(case.failure is not None for case in cases),
         errors=0,
         skipped=sum(bool(case.skipped) for case in cases),
-        time="0.000",
+        time=f"{sum(case.seconds for case in cases):.3f}",
         timestamp=made,
     )
     properties = _element(suite, "properties")
-    _element(properties, "property", name="mode", value=report.mode)
-    _element(properties, "property", name="requests", value=report.arrived)
-    for source, number in report.counts.items():
-        _element(properties, "property", name=source, value=number)
+    for name, value in written.properties.items():
+        _element(properties, "property", name=name, value=value)
     names: Counter[tuple[str, str]] = Counter()
     for case in cases:
         names[case.group, case.name] += 1
         again = names[case.group, case.name]
-        _add(suite, report.session, case, f" ({again})" if again > 1 else "")
-    _element(suite, "system-out", "\n".join(as_text([report])))
+        _add(suite, written.name, case, f" ({again})" if again > 1 else "")
+    _element(suite, "system-out", written.said)
     return suite
 
 
-def _add(suite: ET.Element, session: str, case: _Case, again: str) -> None:
+def _add(suite: ET.Element, session: str, case: Case, again: str) -> None:
     element = _element(
         suite,
         "testcase",
         classname=f"graphtape.{session}.{case.group}",
         name=case.name + again,
-        time="0.000",
+        time=f"{case.seconds:.3f}",
     )
     if case.failure is not None:
         message, kind, text = case.failure
@@ -101,7 +135,7 @@ def _add(suite: ET.Element, session: str, case: _Case, again: str) -> None:
         _element(element, "system-out", case.said)
 
 
-def _cases(report: Report) -> Iterator[_Case]:
+def _cases(report: Report) -> Iterator[Case]:
     yield from _missed(report)
     yield from _taped(report)
     for unused in report.unused:
@@ -116,40 +150,40 @@ def _cases(report: Report) -> Iterator[_Case]:
         text = "\n".join(lines)
         if kind in report.fail_on:
             failure = (lines[0], "GraphtapeVerdict", text)
-            yield _Case(group="verdicts", name=kind, failure=failure)
+            yield Case(group="verdicts", name=kind, failure=failure)
         else:
-            yield _Case(group="verdicts", name=kind, said=text)
+            yield Case(group="verdicts", name=kind, said=text)
 
 
-def _missed(report: Report) -> Iterator[_Case]:
+def _missed(report: Report) -> Iterator[Case]:
     if not report.counts[Source.MISSED]:
-        yield _Case(group="requests", name="every request is answered")
+        yield Case(group="requests", name="every request is answered")
     for each in report.misses:
         times = f"{each.times} times: " if each.times > 1 else ""
         failure = (times + each.headline, "GraphtapeMiss", each.reason)
         name = f"{each.method} {short(each.url)}"
-        yield _Case(group="requests", name=name, failure=failure)
+        yield Case(group="requests", name=name, failure=failure)
     if report.misses_cut:
         more = f"{report.misses_cut} more misses"
-        yield _Case(group="requests", name="more", failure=(more, "GraphtapeMiss", more))
+        yield Case(group="requests", name="more", failure=(more, "GraphtapeMiss", more))
 
 
-def _taped(report: Report) -> Iterator[_Case]:
+def _taped(report: Report) -> Iterator[Case]:
     if report.reached_nobody:
         why = "every request was refused"
         text = "\n".join(each.headline for each in report.refused)
         failure = (why, "GraphtapeRefused", text)
-        yield _Case(group="recording", name="upstream is reached", failure=failure)
+        yield Case(group="recording", name="upstream is reached", failure=failure)
     for name, told in (
         ("nothing is left off the tape", report.taping.dropped),
         ("nothing else goes wrong", report.taping.failures),
     ):
         if told:
             failure = (told[0], "GraphtapeRecording", "\n".join(told))
-            yield _Case(group="recording", name=name, failure=failure)
+            yield Case(group="recording", name=name, failure=failure)
 
 
-def _unused(unused: Unused, *, fails: bool) -> Iterator[_Case]:
+def _unused(unused: Unused, *, fails: bool) -> Iterator[Case]:
     left = [(f"{each.index} {each.method} {short(each.url)}", "unused") for each in unused.requests]
     more = unused.count - len(left)
     if more:
@@ -158,8 +192,8 @@ def _unused(unused: Unused, *, fails: bool) -> Iterator[_Case]:
         yield _unused_case(f"{unused.cassette}: {name}", why, fails=fails)
 
 
-def _unused_case(name: str, why: str, *, fails: bool) -> _Case:
-    return _Case(
+def _unused_case(name: str, why: str, *, fails: bool) -> Case:
+    return Case(
         group="unused",
         name=name,
         failure=(why, "GraphtapeUnused", why) if fails else None,

@@ -56,6 +56,23 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """A call that a client made, and the failures it met.
+
+    Attributes:
+        path: At Graph, version included, query left out.
+        times: How many requests.
+        failures: How many of them met what: a status from 400 on, or what broke or slowed the
+            connection, as scenarios name it.
+    """
+
+    method: str
+    path: str
+    times: int
+    failures: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CassetteFacts:
     """What is known of a cassette that was played.
 
@@ -116,6 +133,7 @@ class Report:
         unused_cut: How many unused interactions `unused` doesn't tell.
         verdicts: The first of each kind.
         judged: How many there were of each kind.
+        called: The first different calls, and the failures that they met.
         idle: Rules of scenarios that matched no request, and why.
         fail_on_unused, fail_on: What the user wants to fail the run.
     """
@@ -135,6 +153,7 @@ class Report:
     unused_cut: int = 0
     verdicts: tuple[Verdict, ...] = ()
     judged: Mapping[Kind, int] = field(default_factory=dict)
+    called: tuple[Called, ...] = ()
     idle: tuple[str, ...] = ()
     cassettes: tuple[Aged, ...] = ()
     taping: Taping = field(default_factory=Taping)

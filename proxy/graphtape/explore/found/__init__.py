@@ -1,0 +1,1 @@
+"""What an exploration found, or ordinary runs have met: kept, and written."""

@@ -1,0 +1,1 @@
+"""Whether a run under one failure shows something to mend."""
