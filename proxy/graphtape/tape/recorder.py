@@ -196,11 +196,16 @@ class Recorder:
         before = bisect.bisect_left(self._kept, place) + bisect.bisect_left(self._open, place)
         return len(self.existing) + before
 
-    def spool(self, place: int) -> Spool | None:
-        """Open a place for bodies that come in pieces; None where they must come whole."""
+    def spool(self, place: int, *, url: str) -> Spool | None:
+        """Open a place for bodies that come in pieces; None where they must come whole.
+
+        Args:
+            place: As `begin` gave it.
+            url: Of the request.
+        """
         if self._part is None or self.hooks != Hooks():  # hooks take whole bodies
             return None
-        return Spool(self._part, place, self.redactor)
+        return Spool(self._part, place, self.redactor, url=url)
 
     async def keep(  # noqa: PLR0911 - one for each way to fail
         self, place: int, request: Request, response: Response, *, spool: Spool | None = None
