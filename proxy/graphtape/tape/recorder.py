@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Response
     from graphtape.core.redaction import Redactor
+    from graphtape.tape.long_body import WithLongBodies
     from graphtape.tape.vcr_format import Metadata
 
 log = logging.getLogger("graphtape")
@@ -406,7 +407,9 @@ class Recorder:
                 f"{part.path}: doesn't hold the {len(self._kept)} interactions written to it; "
                 "something else has changed it"
             )
-        interactions: Iterable[Interaction] = chain(self.existing, recovered)
+        interactions: Iterable[Interaction | WithLongBodies] = chain(
+            self.existing, recovered.long_apart()
+        )
         metadata = replace(self.metadata, variables=self.variables, alike=self._alike())
         others = self.old.other_metadata if self.old is not None else {}
         if self.mode is Mode.ALL and self.old is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Interaction
     from graphtape.tape import har
+    from graphtape.tape.long_body import WithLongBodies
 
 _JSON_SUFFIX: Final = ".json"
 LARGE: Final = 256 * 1024
@@ -105,7 +106,7 @@ def _not_a_file(path: Path, exc: OSError) -> NotAFileError:
 
 def save_cassette(
     path: Path,
-    interactions: Iterable[Interaction],
+    interactions: Iterable[Interaction | WithLongBodies],
     *,
     metadata: Metadata | None,
     other_metadata: Mapping[str, object] | None = None,
