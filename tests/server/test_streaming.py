@@ -156,7 +156,7 @@ def test_what_is_known_to_be_too_long_is_never_held(tape: Path) -> None:
     part.close()
 
 
-def test_a_long_text_is_kept_whole_for_the_redactor(tape: Path) -> None:
+def test_what_stands_behind_a_long_string_is_redacted(tape: Path) -> None:
     secret = b'{"value": "' + b"x" * MIB + b'", "password": "not-a-real-password"}'
     answer = b"HTTP/1.1 200 OK\r\n" + TYPE + b"Content-Length: %d\r\n\r\n" % len(secret)
     with (

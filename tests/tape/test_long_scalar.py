@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.tape import long_scalar
-from graphtape.tape.long_scalar import LONG, scalar
+from graphtape.tape.long_body import LONG, HeldBody
+from graphtape.tape.long_scalar import scalar
 from graphtape.tape.vcr_format import load
 from tapes import written_out
 
@@ -22,7 +23,7 @@ TEXT = (
 
 def read(body: bytes) -> bytes:
     """Read a scalar as stock PyYAML does, in the place of a body."""
-    text = b"a:\n  string: " + b"".join(scalar(body, indent=4)) + b"\n  last: 1\n"
+    text = b"a:\n  string: " + b"".join(scalar(HeldBody(body), indent=4)) + b"\n  last: 1\n"
     for loader in (yaml.SafeLoader, yaml.CSafeLoader):
         tree = yaml.load(text, Loader=loader)  # noqa: S506 - both are safe
         assert tree["a"]["last"] == 1
@@ -39,13 +40,13 @@ def test_any_body_is_read_as_it_was(body: bytes) -> None:
 def test_a_character_on_the_edge_of_two_pieces_stays_whole(
     monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(long_scalar, "_PIECE", size)
+    monkeypatch.setattr(long_scalar, "_MOST", size)
     assert read((TEXT * 5).encode()) == (TEXT * 5).encode()
 
 
 def test_base64_is_written_as_pyyaml_writes_it() -> None:
     body = random.Random(3).randbytes(200_000)
-    pieces = b"".join(scalar(body, indent=4))
+    pieces = b"".join(scalar(HeldBody(body), indent=4))
     assert b"a:\n  b: " + pieces + b"\n" == yaml.safe_dump({"a": {"b": body}}).encode()
 
 

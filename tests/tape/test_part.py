@@ -8,6 +8,7 @@ import sys
 import time
 import tracemalloc
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ from graphtape.core.message import Headers, Interaction, Request, Response
 from graphtape.core.tape.outcome import Mode
 from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled
+from graphtape.tape.long_body import WithLongBodies
 from graphtape.tape.part import CHUNK, Part, set_aside
 from graphtape.tape.record import SIGNATURE, Header, pack, unpack
 from graphtape.tape.recovery import Gap, Recovered, recover
 from graphtape.tape.store import open_cassette, part_path, save_cassette
-from graphtape.tape.vcr_format import Metadata
+from graphtape.tape.vcr_format import Metadata, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -483,3 +485,23 @@ def test_what_was_acknowledged_survives_sigkill(moment: int, tmp_path: Path) -> 
     assert bodies == [b"%d" % place for place in range(1, len(bodies) + 1)]
     assert acknowledged[-1] <= len(bodies) <= acknowledged[-1] + 1
     assert not found.damaged
+
+
+def test_long_bodies_are_left_in_the_file_until_they_are_written(part: Part) -> None:
+    asked = ("é" + "words, " * 9).encode() * 20_000
+    long = interaction(2, bytes(range(256)) * 8192)
+    long = replace(long, request=replace(long.request, body=asked))
+    part.append(1, interaction(1))
+    part.append(2, long)
+    found = recovered(part.path)
+    first, second = found.long_apart()
+    assert first == interaction(1)
+    assert isinstance(second, WithLongBodies)
+    assert second.interaction.request.body == second.interaction.response.body == b""
+    for body, expected in ((second.asked, asked), (second.answered, long.response.body)):
+        assert body is not None
+        assert b"".join(body.pieces()) == expected
+        assert max(map(len, body.pieces())) <= CHUNK
+    apart = b"".join(dump(found.long_apart(), metadata=ABOUT))
+    assert apart == b"".join(dump(found, metadata=ABOUT))
+    assert load(apart, name="t").interactions == tuple(map(settled, found))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.message import Headers, Interaction
+    from graphtape.tape.long_body import LongBody
 
 
 def digest(interactions: Iterable[Interaction]) -> str:
@@ -44,14 +45,20 @@ class Digest:
         self.count = 0
         self._whole = hashlib.sha256()
 
-    def add(self, interaction: Interaction) -> None:
-        """Take the next one in."""
+    def add(
+        self,
+        interaction: Interaction,
+        *,
+        asked: LongBody | None = None,
+        answered: LongBody | None = None,
+    ) -> None:
+        """Take the next one in; long bodies may stand beside it."""
         whole = self._whole
         settled = entry.settled(interaction)
         request, response = settled.request, settled.response
-        _absorb(whole, request.method, request.url, request.body)
+        _absorb(whole, request.method, request.url, asked or request.body)
         _absorb(whole, *_flat(request.headers))
-        _absorb(whole, str(response.status), response.reason, response.body)
+        _absorb(whole, str(response.status), response.reason, answered or response.body)
         _absorb(whole, *_flat(response.headers))
         self.count += 1
 
@@ -65,10 +72,11 @@ def _flat(headers: Headers) -> list[str]:
     return [part for name, value in headers for part in (name, value)]
 
 
-def _absorb(whole: hashlib._Hash, *parts: str | bytes) -> None:
+def _absorb(whole: hashlib._Hash, *parts: str | bytes | LongBody) -> None:
     # Lengths and counts first: no two different lists may run into the same bytes.
     whole.update(b"%d:" % len(parts))
     for part in parts:
-        data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         whole.update(b"%d:" % len(data))
-        whole.update(data)
+        for piece in (data,) if isinstance(data, bytes) else data.pieces():
+            whole.update(piece)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONG = 1024 * 1024
-"""Bytes of a body from which on it is written so."""
+    from graphtape.tape.long_body import LongBody
 
-_PIECE = 64 * 1024
+_MOST = 64 * 1024
 _LINE = 57
 """Bytes that a line of base64 stands for, as in PyYAML's."""
 
@@ -24,7 +23,7 @@ _ESCAPED = re.compile(
 _COMMON = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 
 
-def scalar(body: bytes, *, indent: int) -> Iterator[bytes]:
+def scalar(body: LongBody, *, indent: int) -> Iterator[bytes]:
     """Write a body as text between double quotes, or as base64 where it isn't UTF-8.
 
     Args:
@@ -34,16 +33,23 @@ def scalar(body: bytes, *, indent: int) -> Iterator[bytes]:
     return _quoted(body) if _is_text(body) else _binary(body, b" " * indent)
 
 
-def _pieces(body: bytes, size: int) -> Iterator[memoryview]:
-    view = memoryview(body)
-    for start in range(0, len(body), size):
-        yield view[start : start + size]
+def _pieces(body: LongBody, size: int) -> Iterator[bytes]:
+    """Read a body in pieces of that size, but for the last one."""
+    held = b""
+    for piece in body.pieces():
+        held = held + piece if held else piece
+        even = len(held) // size * size
+        for start in range(0, even, size):
+            yield held[start : start + size]
+        held = held[even:]
+    if held:
+        yield held
 
 
-def _is_text(body: bytes) -> bool:
+def _is_text(body: LongBody) -> bool:
     decode = codecs.getincrementaldecoder("utf-8")().decode
     try:
-        for piece in _pieces(body, _PIECE):
+        for piece in body.pieces():
             decode(piece)
         decode(b"", final=True)
     except UnicodeDecodeError:
@@ -51,10 +57,10 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def _quoted(body: bytes) -> Iterator[bytes]:
+def _quoted(body: LongBody) -> Iterator[bytes]:
     decode = codecs.getincrementaldecoder("utf-8")().decode
     yield b'"'
-    for piece in _pieces(body, _PIECE):
+    for piece in _pieces(body, _MOST):
         text = decode(piece)
         for character, escape in _COMMON:
             text = text.replace(character, escape)
@@ -62,7 +68,7 @@ def _quoted(body: bytes) -> Iterator[bytes]:
     yield b'"'
 
 
-def _binary(body: bytes, margin: bytes) -> Iterator[bytes]:
+def _binary(body: LongBody, margin: bytes) -> Iterator[bytes]:
     yield b"!!binary |"
     for piece in _pieces(body, _LINE * 1024):
         lines = base64.encodebytes(piece).splitlines()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Response
     from graphtape.core.redaction import Redactor
+    from graphtape.tape.long_body import WithLongBodies
     from graphtape.tape.progress import Progress
     from graphtape.tape.vcr_format import Metadata
 
@@ -206,11 +207,16 @@ class Recorder:
         before = bisect.bisect_left(self._kept, place) + bisect.bisect_left(self._open, place)
         return len(self.existing) + before
 
-    def spool(self, place: int) -> Spool | None:
-        """Open a place for bodies that come in pieces; None where they must come whole."""
+    def spool(self, place: int, *, url: str) -> Spool | None:
+        """Open a place for bodies that come in pieces; None where they must come whole.
+
+        Args:
+            place: As `begin` gave it.
+            url: Of the request.
+        """
         if self._part is None or self.hooks != Hooks():  # hooks take whole bodies
             return None
-        return Spool(self._part, place, self.redactor)
+        return Spool(self._part, place, self.redactor, url=url)
 
     async def keep(  # noqa: PLR0911 - one for each way to fail
         self, place: int, request: Request, response: Response, *, spool: Spool | None = None
@@ -427,7 +433,9 @@ class Recorder:
                 f"{part.path}: doesn't hold the {len(self._kept)} interactions written to it; "
                 "something else has changed it"
             )
-        interactions: Iterable[Interaction] = chain(self.existing, recovered)
+        interactions: Iterable[Interaction | WithLongBodies] = chain(
+            self.existing, recovered.long_apart()
+        )
         metadata = replace(
             self.metadata,
             variables=self.variables,

@@ -11,6 +11,7 @@ from graphtape.core.errors import CassetteError
 from graphtape.core.message import Interaction
 from graphtape.tape.digest import digest
 from graphtape.tape.entry import settled
+from graphtape.tape.long_body import LONG, WithLongBodies
 from graphtape.tape.record import (
     PART_FORMAT,
     SIGNATURE,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from graphtape.core.message import Request, Response
 
 _MOST_GAPS = 5
 _PIECE = 64 * 1024
@@ -97,6 +99,12 @@ class Recovered:
         with self.path.open("rb") as file:
             for committed in self._committed:
                 yield _read(file, committed, name=self.path.name)
+
+    def long_apart(self) -> Iterator[Interaction | WithLongBodies]:
+        """Read the interactions once, their long bodies left in the file."""
+        with self.path.open("rb") as file:
+            for committed in self._committed:
+                yield _read_apart(file, committed, path=self.path)
 
     def missing_from(self, tape: Sequence[Interaction]) -> tuple[Interaction, ...]:
         """Return what a cassette lacks of this recording: all of it, or nothing.
@@ -285,15 +293,70 @@ def _commit(span: Span, streamed: list[Span]) -> _Committed:
 
 
 def _read(file: BinaryIO, committed: _Committed, *, name: str) -> Interaction:
-    try:
-        stored = unpack(read_payload(file, committed.interaction))
-    except ValueError as exc:
-        raise CassetteError(f"{name}: {_OTHER_VERSION} ({exc})") from exc
+    stored = _stored(file, committed, name=name)
     request, response = stored.request, stored.response
     return Interaction(
         request=replace(request, body=_joined(file, committed.asked, request.body)),
         response=replace(response, body=_joined(file, committed.answered, response.body)),
     )
+
+
+def _stored(file: BinaryIO, committed: _Committed, *, name: str) -> Interaction:
+    try:
+        return unpack(read_payload(file, committed.interaction))
+    except ValueError as exc:
+        raise CassetteError(f"{name}: {_OTHER_VERSION} ({exc})") from exc
+
+
+def _read_apart(
+    file: BinaryIO, committed: _Committed, *, path: Path
+) -> Interaction | WithLongBodies:
+    stored = _stored(file, committed, name=path.name)
+    request, response = stored.request, stored.response
+    asked = _long(path, committed.asked, request)
+    answered = _long(path, committed.answered, response)
+    if asked is None and answered is None:
+        return _read(file, committed, name=path.name)
+    if asked is None:
+        request = replace(request, body=_joined(file, committed.asked, request.body))
+    if answered is None:
+        response = replace(response, body=_joined(file, committed.answered, response.body))
+    return WithLongBodies(
+        interaction=Interaction(
+            request=request if asked is None else replace(request, body=b""),
+            response=response if answered is None else replace(response, body=b""),
+        ),
+        asked=asked,
+        answered=answered,
+    )
+
+
+def _long(path: Path, chunks: tuple[Span, ...], message: Request | Response) -> _BodyOnDisk | None:
+    """Leave a body in the file, if it is long, and nothing has to be undone in it."""
+    size = sum(chunk.length for chunk in chunks) + len(message.body)
+    if size < LONG or not chunks or "Content-Encoding" in message.headers:
+        return None
+    return _BodyOnDisk(path, chunks, message.body, size)
+
+
+@dataclass(frozen=True, slots=True)
+class _BodyOnDisk:
+    """A body in the chunks of an append file."""
+
+    path: Path
+    chunks: tuple[Span, ...]
+    rest: bytes
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    def pieces(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            for chunk in self.chunks:
+                yield read_payload(file, chunk)
+        if self.rest:
+            yield self.rest
 
 
 def _joined(file: BinaryIO, chunks: tuple[Span, ...], rest: bytes) -> bytes:

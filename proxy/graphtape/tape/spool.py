@@ -59,15 +59,17 @@ class Spooled:
 class Spool:
     """The place of one interaction on the tape, for bodies that come in pieces."""
 
-    def __init__(self, part: Part, place: int, redactor: Redactor) -> None:
+    def __init__(self, part: Part, place: int, redactor: Redactor, *, url: str = "") -> None:
         """Write nothing yet.
 
         Args:
             part: Where to.
             place: The interaction's.
             redactor: Cleans the pieces.
+            url: Of the request.
         """
         self._part = part
+        self._url = url
         self._place = place
         self._redactor = redactor
         self._stream: Stream | None = None
@@ -90,7 +92,7 @@ class Spool:
     def response(self, begins: bytes, headers: Headers) -> Spooled | None:
         """Take an answer's body in pieces; as `request`."""
         kind = headers.get("Content-Type") or ""
-        streamed = self._redactor.in_pieces(begins, kind, answer=True)
+        streamed = self._redactor.in_pieces(begins, kind, answer=True, url=self._url)
         if streamed is not None:
             self._answered = Spooled(streamed, self._opened().write)
         return self._answered

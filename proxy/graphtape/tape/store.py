@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Interaction
     from graphtape.tape.formats.exchange import Found
+    from graphtape.tape.long_body import WithLongBodies
     from graphtape.tape.progress import Progress
 
 _JSON_SUFFIX: Final = ".json"
@@ -123,7 +124,7 @@ def _not_a_file(path: Path, exc: OSError) -> NotAFileError:
 
 def save_cassette(
     path: Path,
-    interactions: Iterable[Interaction],
+    interactions: Iterable[Interaction | WithLongBodies],
     *,
     metadata: Metadata | None,
     other_metadata: Mapping[str, object] | None = None,

@@ -19,7 +19,8 @@ from graphtape.core.message import Interaction
 from graphtape.tape import entry
 from graphtape.tape.digest import Digest
 from graphtape.tape.inspection import inspect, top_level_list
-from graphtape.tape.long_scalar import LONG, scalar
+from graphtape.tape.long_body import LONG, HeldBody, WithLongBodies
+from graphtape.tape.long_scalar import scalar
 from graphtape.tape.plain_yaml import NotPlainError, read_plain
 
 try:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from vcr.request import Request as VcrRequest
     from yaml.constructor import SafeConstructor
 
+    from graphtape.tape.long_body import LongBody
     from graphtape.tape.progress import Progress
 
     class Serializer(Protocol):
@@ -183,7 +185,7 @@ def _about(top: dict[object, object], whole: Digest, *, name: str) -> Cassette:
 
 
 def dump(
-    interactions: Iterable[Interaction],
+    interactions: Iterable[Interaction | WithLongBodies],
     *,
     metadata: Metadata | None,
     other_metadata: Mapping[str, object] | None = None,
@@ -201,8 +203,8 @@ def dump(
     for interaction in interactions:
         if not whole.count:
             yield b"interactions:\n"
-        written = entry.settled(interaction)
-        whole.add(written)
+        written = _settled(interaction)
+        whole.add(written.interaction, asked=written.asked, answered=written.answered)
         yield from _lines(written)
     if not whole.count:
         yield _yaml({"interactions": []})
@@ -219,33 +221,50 @@ def dump(
     yield _yaml({**end, "version": CASSETTE_FORMAT_VERSION})
 
 
-def _lines(interaction: Interaction) -> Iterator[bytes]:
-    """Write an item of `interactions`; long bodies in pieces, in the place of a mark."""
-    marked: list[tuple[bytes, bytes, int]] = []
-
-    def short(body: bytes, *, indent: int) -> bytes:
-        if len(body) < LONG:
-            return body
-        mark = f"graphtape-{secrets.token_hex(16)}".encode()
-        marked.append((mark, body, indent))
-        return mark
-
-    request, response = interaction.request, interaction.response
-    rest = _yaml(
-        [
-            entry.write(
-                Interaction(
-                    request=replace(request, body=short(request.body, indent=6)),
-                    response=replace(response, body=short(response.body, indent=8)),
-                )
-            )
-        ]
+def _settled(given: Interaction | WithLongBodies) -> WithLongBodies:
+    """Bring an interaction into its form on the tape, its long bodies apart."""
+    if isinstance(given, WithLongBodies):
+        written = entry.settled(given.interaction)
+        answer = written.response
+        if given.answered is not None and "Content-Length" in answer.headers:
+            length = str(len(given.answered))
+            answer = replace(answer, headers=answer.headers.set("Content-Length", length))
+        return replace(given, interaction=replace(written, response=answer))
+    written = entry.settled(given)
+    request, response = written.request, written.response
+    asked, answered = (
+        HeldBody(body) if len(body) >= LONG else None for body in (request.body, response.body)
     )
+    return WithLongBodies(
+        interaction=Interaction(
+            request=request if asked is None else replace(request, body=b""),
+            response=response if answered is None else replace(response, body=b""),
+        ),
+        asked=asked,
+        answered=answered,
+    )
+
+
+def _lines(written: WithLongBodies) -> Iterator[bytes]:
+    """Write an item of `interactions`; long bodies in pieces, in the place of a mark."""
+    request, response = written.interaction.request, written.interaction.response
+    marked: list[tuple[bytes, LongBody, int]] = []
+    if written.asked is not None:
+        marked.append((_mark(), written.asked, 6))
+        request = replace(request, body=marked[-1][0])
+    if written.answered is not None:
+        marked.append((_mark(), written.answered, 8))
+        response = replace(response, body=marked[-1][0])
+    rest = _yaml([entry.write(Interaction(request=request, response=response))])
     for mark, body, indent in marked:
         before, _, rest = rest.partition(mark)
         yield before
         yield from scalar(body, indent=indent)
     yield rest
+
+
+def _mark() -> bytes:
+    return f"graphtape-{secrets.token_hex(16)}".encode()
 
 
 def _yaml(tree: object) -> bytes:

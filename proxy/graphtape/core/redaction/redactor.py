@@ -20,7 +20,9 @@ from graphtape.core.redaction.policy import Policy
 from graphtape.core.redaction.randomness import is_unguessable
 from graphtape.core.redaction.secrets import MASK
 from graphtape.core.redaction.stream.choose import STREAMED, Form, form_of
+from graphtape.core.redaction.stream.json_body import JsonBody
 from graphtape.core.redaction.stream.opaque import OpaqueBody
+from graphtape.core.redaction.stream.string_body import StringBody
 from graphtape.core.redaction.stream.text_body import TextBody
 from graphtape.core.redaction.sweep import IDENTITY_RULES, Change, Sweep, settled
 from graphtape.core.redaction.text import text as free_text
@@ -36,6 +38,7 @@ _LONGEST_REMEMBERED = 8192
 _KEPT = re.compile(
     rb'"(?:' + "|".join(PERSONAL).encode() + rb')"\s{0,8}:\s{0,8}[\["]', re.IGNORECASE
 )
+_PERSONAL = tuple(f'"{name}"'.encode() for name in PERSONAL)
 _ID = re.compile(GUID)
 _MARKS = {
     "request-id": _ID,
@@ -191,17 +194,22 @@ class Redactor:
         self.unopened = sweep.unopened
         return clean, sweep.changes
 
-    def in_pieces(self, begins: bytes, content_type: str, *, answer: bool) -> Streamed | None:
+    def in_pieces(
+        self, begins: bytes, content_type: str, *, answer: bool, url: str = ""
+    ) -> Streamed | None:
         """Take a body in pieces; the same comes out as for the whole.
 
         Args:
             begins: Its first bytes, more than `STREAMED`; they are fed again.
             content_type: Of its message, or empty; its body must be decoded.
             answer: Whether that is a response.
+            url: Of its request, as for `response`.
 
         Returns:
             None where it must be redacted as a whole, by `request` or `response`.
         """
+        if answer and last_segment(url).lower() in SECRET_ANSWERS:
+            return None
 
         def passed(sweep: Sweep, piece: bytes) -> None:
             self.count(sweep.changes, piece)
@@ -221,6 +229,16 @@ class Redactor:
                 return OpaqueBody(sweep, passed)
             case Form.TEXT:
                 return TextBody(sweep, self._gate, content_type, passed)
+            case Form.JSON:
+                return JsonBody(
+                    sweep,
+                    lambda sweep, text: self._sifted(sweep, text, "application/json"),
+                    text=lambda: TextBody(sweep, self._gate, content_type),
+                    string=lambda: StringBody(
+                        sweep, self._gate, lambda begins: self._streamed(sweep, begins, "")
+                    ),
+                    passed=passed,
+                )
             case Form.WHOLE:
                 return None
             case form:
@@ -357,7 +375,7 @@ class Redactor:
             kind = "identities" if change.rule in IDENTITY_RULES else "secrets"
             self._counts[kind] += 1
         if not self.policy.personal:
-            self._counts["personal"] += sum(len(_KEPT.findall(body)) for body in bodies)
+            self._counts["personal"] += sum(map(_kept, bodies))
 
 
 def _watched(sweep: Sweep, redact: Callable[[], str]) -> tuple[str, tuple[Change, ...]]:
@@ -365,6 +383,12 @@ def _watched(sweep: Sweep, redact: Callable[[], str]) -> tuple[str, tuple[Change
     noted = len(sweep.changes)
     value = redact()
     return value, tuple(sweep.changes[noted:])
+
+
+def _kept(body: bytes) -> int:
+    """Count the personal fields of a body."""
+    low = body.lower()
+    return len(_KEPT.findall(body)) if any(map(low.__contains__, _PERSONAL)) else 0
 
 
 def _type(fields: Headers) -> str:

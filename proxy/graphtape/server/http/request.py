@@ -198,9 +198,10 @@ async def read_body(
     if not http.can_read_body:
         return
     media = media_type(incoming.request.headers)
-    if not whole and not _worth_reading(media):
+    if not whole:
         limit = min(limit, _SMALL)
-        if incoming.length is None or incoming.length > limit:
+        unknown = incoming.length is None and not _worth_reading(media)
+        if unknown or (incoming.length or 0) > limit:
             incoming.rest = _chunks(http)
             return
     body = bytearray()

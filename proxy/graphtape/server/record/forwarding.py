@@ -76,7 +76,11 @@ async def forward(transaction: Transaction, plan: Forward, override: Override | 
         recorder.grant(token)
     place = recorder.begin()
     bends = bool(plan.bend or partial_batch or (override and override.rules))
-    passage = Passage(transaction, client, recorder, place, bend, delivery, bends=bends)
+    passage = Passage(
+        *(transaction, client, recorder, place, bend, delivery),
+        bends=bends,
+        reads_whole=bool(plan.bend or partial_batch),
+    )
     try:
         return await passage.pass_on()
     except UpstreamError as exc:
@@ -144,6 +148,7 @@ class Passage:
         delivery: Delivery,
         *,
         bends: bool,
+        reads_whole: bool,
     ) -> None:
         """Begin with nothing sent.
 
@@ -155,6 +160,7 @@ class Passage:
             bend: What scenarios and rules make of the answer.
             delivery: How it goes out.
             bends: Whether `bend` may change anything.
+            reads_whole: Whether it needs a whole body for that.
         """
         self._transaction = transaction
         self._client = client
@@ -162,6 +168,7 @@ class Passage:
         self._place = place
         self._bend = bend
         self._bends = bends
+        self._reads_whole = reads_whole
         self._delivery = delivery
         self._spool: Spool | None = None
         self._tee: Tee | None = None
@@ -195,7 +202,8 @@ class Passage:
             note = await self._remember(relayed)
             whole = await last_byte()
         sent = last_byte.sent(outgoing.status)
-        return _Passed(sent=sent, index=index, note=note, whole=whole, seen=_sent(outgoing))
+        seen = _sent(outgoing, relayed.seen())
+        return _Passed(sent=sent, index=index, note=note, whole=whole, seen=seen)
 
     async def _passed_whole(self, found: UpstreamAnswer) -> _Passed | None:
         """Pass an answer on that is small and here as a whole; None where it takes more."""
@@ -267,6 +275,7 @@ class Passage:
             name=transaction.session.named.update,
             limit=services.max_body,
             spool=self._spool_answer,
+            whole=self._reads_whole or is_batch(transaction.request),
         )
 
     def _body_up(self) -> AsyncIterator[bytes] | bytes:
@@ -293,7 +302,7 @@ class Passage:
 
     def _spooling(self) -> Spool | None:
         if self._spool is None:
-            self._spool = self._recorder.spool(self._place)
+            self._spool = self._recorder.spool(self._place, url=self._transaction.request.url)
         return self._spool
 
     async def _asked(self) -> Request | Untaped:
@@ -342,15 +351,14 @@ def _fields_for_tape(request: Request) -> Headers:
 _OF_PROXY = frozenset({"host", "expect"})
 
 
-def _sent(outgoing: Outgoing) -> Response:
-    """Return what went out, as far as it can be looked into."""
-    body = outgoing.body
-    plain = isinstance(body, bytes) and "Content-Encoding" not in outgoing.headers
+def _sent(outgoing: Outgoing, seen: bytes) -> Response:
+    """Return what went out, as far as it can be looked into; `seen` is what is known else."""
+    body = outgoing.body if isinstance(outgoing.body, bytes) else seen
     return Response(
         status=outgoing.status,
         reason=outgoing.reason,
         headers=outgoing.headers,
-        body=body if plain and isinstance(body, bytes) else b"",
+        body=b"" if "Content-Encoding" in outgoing.headers else body,
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.coding import TooLargeError
+from graphtape.core.coding import AT_ONCE, TooLargeError, decode
+from graphtape.core.decoder import decoder
 from graphtape.core.graph.local_url import Links, resolved, to_tape
 from graphtape.core.message import Headers, Response, is_json, media_type
 from graphtape.server.http.response import Outgoing, bodyless
+from graphtape.server.record.long_json import LongJson
 from graphtape.server.record.tee import Tee, Untaped, too_large
 from graphtape.server.record.unpacking import unpacked
+from graphtape.server.upstream.answer import once
 from graphtape.tape.spool import Spooled
 
 if TYPE_CHECKING:
@@ -18,6 +22,15 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.cloud import Upstream
     from graphtape.server.upstream.answer import UpstreamAnswer
+
+
+LONGEST_WHOLE = 1024 * 1024
+"""Bytes of a JSON answer, as received, that are waited for."""
+
+LONGEST_UNPACKED = 4 * LONGEST_WHOLE
+"""Bytes that it may unpack to."""
+
+_NO_FIELDS = Headers(())
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request
@@ -28,10 +41,12 @@ class Relayed:
         outgoing: For the client.
         answer: For the tape, its body empty where it went there in pieces; where that is known only
             once the body has passed, what is to be awaited then.
+        seen: Returns, once a body has passed that isn't whole here, what is to be learnt of it.
     """
 
     outgoing: Outgoing
     answer: Response | Untaped | Callable[[], Awaitable[Response | Untaped]]
+    seen: Callable[[], bytes] = bytes
 
     async def taped(self) -> Response | Untaped:
         """Return the answer for the tape, once its body has passed."""
@@ -51,6 +66,7 @@ class Relay:
         name: Told the hosts off Graph that the answer names.
         limit: Bytes of a body that are kept for the tape.
         spool: Takes a long body onto the tape in pieces, given its first bytes and headers.
+        whole: Whether the rules need a whole answer: they read what stands far apart in it.
     """
 
     method: str
@@ -61,27 +77,40 @@ class Relay:
     name: Callable[[frozenset[str]], None]
     limit: int
     spool: Callable[[bytes, Headers], Spooled | None]
+    whole: bool
 
     async def ready(self, found: UpstreamAnswer) -> Relayed:
         """Make an upstream answer, whose head has arrived, ready for the client.
 
-        JSON is read whole, so that its links can be turned and its fields bent; anything else
-        streams. What nothing in it is changed for goes out as it came, byte for byte.
+        JSON is read whole, so that its links can be turned and its fields bent, as long as it is
+        short or `whole`; a longer one is edited while it passes, and goes out decoded. Anything
+        else streams. What nothing in it is changed for goes out as it came, byte for byte.
         """
         if bodyless(self.method, found.status):
             return self._streaming(found)
-        json = is_json(media_type(found.headers))
-        if found.body is not None and len(found.body) <= self.limit:
-            if json:
-                return await self._whole(found, found.body)
-            if found.length == len(found.body):
-                return self._as_it_came(found, found.body)
-        if not json:
-            return self._streaming(found)
-        read, ended = await _read(found.chunks, limit=self.limit)
-        if ended:
+        if is_json(media_type(found.headers)):
+            return await self._json(found)
+        if found.body is not None and found.length == len(found.body) <= self.limit:
+            if "Content-Encoding" in found.headers:  # it may unpack to any size
+                return self._streaming(found, once(found.body))
+            return self._as_it_came(found, found.body)
+        return self._streaming(found)
+
+    async def _json(self, found: UpstreamAnswer) -> Relayed:
+        coding = (found.headers.get("Content-Encoding") or "").strip().lower()
+        coding = "" if coding == "identity" else coding
+        passes = not self.whole and (not coding or decoder(coding) is not None)
+        limit = min(self.limit, LONGEST_WHOLE) if passes else self.limit
+        if found.body is not None and len(found.body) <= limit:
+            read, ended = found.body, True
+        else:
+            read, ended = await _read(found.chunks, limit=limit)
+        if ended and not (passes and coding and await _is_long(read, coding)):
             return await self._whole(found, read)
-        return self._untaped(self._streamed(found, _after(read, found.chunks)))
+        rest = once(read) if ended else _after(read, found.chunks)
+        if passes:
+            return self._long_json(found, rest, coding)
+        return self._untaped(self._streamed(found, rest))
 
     def _untaped(self, outgoing: Outgoing) -> Relayed:
         return Relayed(outgoing=outgoing, answer=too_large(self.limit))
@@ -106,10 +135,39 @@ class Relay:
             outgoing=self._streamed(found, wire), answer=lambda: self._plain(found, wire)
         )
 
-    def _streaming(self, found: UpstreamAnswer) -> Relayed:
+    def _long_json(
+        self, found: UpstreamAnswer, chunks: AsyncIterator[bytes], coding: str
+    ) -> Relayed:
+        head = self._head(found)
+        tee = Tee(chunks, limit=self.limit, begin=lambda begins: self.spool(begins, found.headers))
+
+        def to_tape(text: bytes) -> bytes:
+            return self._taped(replace(head, headers=_NO_FIELDS, body=text)).body
+
+        def to_client(text: bytes) -> bytes:
+            return self._local(self.bend(replace(head, headers=_NO_FIELDS, body=text))).body
+
+        long = LongJson(chunks=chunks, coding=coding, tee=tee, to_tape=to_tape, to_client=to_client)
+
+        async def answer() -> Response | Untaped:
+            kept = tee.body()
+            if isinstance(kept, Untaped):
+                return kept
+            taped = self._taped(head)
+            return replace(taped, body=kept) if isinstance(kept, bytes) else taped
+
+        local = self._local(self.bend(self._taped(head)))
+        outgoing = Outgoing(
+            status=local.status, reason=local.reason, headers=local.headers, body=long.out()
+        )
+        return Relayed(outgoing=outgoing, answer=answer, seen=lambda: long.seen)
+
+    def _streaming(
+        self, found: UpstreamAnswer, chunks: AsyncIterator[bytes] | None = None
+    ) -> Relayed:
         bodiless = bodyless(self.method, found.status)
         tee = Tee(
-            found.chunks,
+            found.chunks if chunks is None else chunks,
             limit=self.limit,
             length=None if bodiless else found.length,
             coding=found.headers.get("Content-Encoding"),
@@ -177,6 +235,21 @@ async def _read(chunks: AsyncIterator[bytes], *, limit: int) -> tuple[bytes, boo
         if len(body) > limit:
             return bytes(body), False
     return bytes(body), True
+
+
+async def _is_long(wire: bytes, coding: str) -> bool:
+    """Tell whether a body unpacks to more than is waited for."""
+    try:
+        decode(wire, coding, limit=AT_ONCE)
+    except TooLargeError:
+        pass
+    else:
+        return False
+    try:
+        await asyncio.to_thread(decode, wire, coding, limit=LONGEST_UNPACKED)
+    except TooLargeError:
+        return True
+    return False
 
 
 async def _after(read: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -46,7 +46,11 @@ def too_large(limit: int) -> Untaped:
 
 
 class Tee:
-    """Hands chunks on and keeps a copy, up to a limit: in memory, or on the tape in pieces."""
+    """Hands chunks on and keeps a copy, up to a limit: in memory, or on the tape in pieces.
+
+    Attributes:
+        ended: Whether no more of them come.
+    """
 
     def __init__(
         self,
@@ -76,7 +80,7 @@ class Tee:
         self._undecided = begin is not None and (not coded or self._decoder is not None)
         self._passed = 0
         self._kept = 0
-        self._ended = False
+        self.ended = False
         self._copy = bytearray()
         self._decoded = bytearray()
         self._spooled: Spooled | None = None
@@ -85,9 +89,9 @@ class Tee:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._chunks:
-            await self._keep(chunk)
+            await self.keep(chunk)
             yield chunk
-        self._ended = True
+        self.ended = True
 
     @property
     def held(self) -> int:
@@ -97,9 +101,9 @@ class Tee:
     @property
     def whole(self) -> bool:
         """Whether all of the body has passed."""
-        return self._ended or self._passed == self._length
+        return self.ended or self._passed == self._length
 
-    async def _keep(self, chunk: bytes) -> None:
+    async def keep(self, chunk: bytes) -> None:
         """Copy a chunk, unless the body has outgrown the limit."""
         self._passed += len(chunk)
         if self._untaped is not None:

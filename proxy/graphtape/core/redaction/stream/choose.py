@@ -26,6 +26,8 @@ class Form(enum.Enum):
     """No text."""
     TEXT = enum.auto()
     """Lines or elements."""
+    JSON = enum.auto()
+    """One JSON value."""
     WHOLE = enum.auto()
     """What has to be redacted in one piece."""
 
@@ -46,7 +48,7 @@ def form_of(begins: bytes, content_type: str) -> Form:
         return Form.WHOLE
     if bodies.may_be_form(begins, content_type) and _BLANK.search(begins) is None:
         return Form.WHOLE
-    return Form.WHOLE if may_be_json(begins) else Form.TEXT
+    return Form.JSON if may_be_json(begins) else Form.TEXT
 
 
 def may_be_json(begins: bytes) -> bool:

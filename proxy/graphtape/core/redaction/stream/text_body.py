@@ -20,8 +20,10 @@ WINDOW = 32 * 1024
 LONGEST_WINDOW = 512 * 1024
 """Bytes of a text that can't be parted well which are looked at together."""
 
+_TABLE = 4
+"""A window of a table with secret columns is as many times smaller."""
+
 _SLICE = 64 * 1024
-_BETWEEN = b"\n.\n"
 
 
 class TextBody:
@@ -32,6 +34,9 @@ class TextBody:
     in a text (`curl`), which says it of its window here; and a table that breaks off, which is
     taken up again.
     """
+
+    line = b"\n"
+    """A line break, as the text writes it."""
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class TextBody:
             passed: Told of each window as it was, once; what was changed in it is in the sweep.
             window: Bytes of one at least.
         """
+        self._between = self.line + b"." + self.line
         self._sweep = sweep
         self._gate = gate
         self._type = content_type
@@ -89,11 +95,13 @@ class TextBody:
             return None
         if self._before is None:
             self._quoted = assignments.heads_secrets(
-                self._sweep, self._held[: self._window].decode("utf-8", "replace")
+                self._sweep, self._view(self._held[: self._window]).decode("utf-8", "replace")
             )
+            if self._quoted:  # each cell is looked at
+                self._window //= _TABLE
         most = min(held, LONGEST_WINDOW + AHEAD)
         found = find_cut(
-            self._held if held == most else self._held[:most],
+            self._view(self._held[:most]),
             least=self._sought,
             quoted=self._quoted,
             personal=self._sweep.rules.personal,
@@ -107,8 +115,8 @@ class TextBody:
     def _clean(self, window: bytes) -> bytes:
         before = self._before
         if before is None:  # the first
-            heading = window.partition(b"\n")[0].rstrip(b"\r")
-            self._before = heading + _BETWEEN if self._quoted else b"\n"
+            heading = window.partition(self.line)[0].rstrip(b"\r").removesuffix(b"\\r")
+            self._before = heading + self._between if self._quoted else self.line
         told = self._quoted or self._elements.tell(self._sweep.rules)
         if not told and self._gate.lets_by(window):
             clean = window
@@ -118,10 +126,14 @@ class TextBody:
             # Behind a line break, so that its first line isn't taken for a heading; or behind the
             # heading of the table that it goes on with.
             clean = self._redacted(before + window)
-            clean = clean.partition(_BETWEEN)[2] if self._quoted else clean[len(before) :]
+            clean = clean.partition(self._between)[2] if self._quoted else clean[len(before) :]
         if self._passed is not None:
             self._passed(self._sweep, window)
         return clean
+
+    def _view(self, text: bytes) -> bytes:
+        """Return a text as it reads, of the same length."""
+        return text
 
     def _redacted(self, text: bytes) -> bytes:
         clean = self._sweep.settled(self._once, text)
