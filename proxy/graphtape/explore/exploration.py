@@ -207,7 +207,7 @@ def _check(base: Run) -> None:
     if not base.asked:
         raise BaseError(
             "no request reached the proxy in the run without faults: the command must take its "
-            "base URL from GRAPH_BASE_URL"
+            f"base URL from GRAPH_BASE_URL, with its path: {base.base_url}"
         )
 
 
