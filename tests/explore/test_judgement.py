@@ -34,6 +34,7 @@ _DURING = "During handling of the above exception, another exception occurred:"
         ("panic: runtime error: index out of range\n", "Go"),
         ("Unhandled exception. System.Exception: x\n", ".NET"),
         ("app.js:1\nthrow e\n^\nError: x\n\nNode.js v22.1.0\n", "Node.js"),
+        ("error: Uncaught (in promise) TypeError: x is not a function\n", "Deno"),
         ('Exception in thread "main" java.lang.Error\n', "Java"),
         ("app.rb:3:in 'ask': no value (KeyError)\n\tfrom app.rb:9:in '<main>'\n", "Ruby"),
         ("thread 'main' panicked at src/main.rs:2:5:\n", "Rust"),

@@ -18,6 +18,8 @@ from graphtape.explore.judging.oracle import difference, normalised
         ("3 requests", "2 requests"),
         ("3 users in 2 s", "3 users in 1 s"),
         ("retries: 4", "retries: 0"),
+        ("<Group at 0x7fa91c0b>", "<Group at 0x55e0ddd2f>"),
+        ("next: /_session/a-1/v1.0/groups", "next: /_session/b-22/v1.0/groups"),
         ("pid 4711 is done", "pid 12 is done"),
         ("a\r\nb  \n", "a\nb"),
         ("seen 2 devices", "seen 4 devices"),
@@ -45,6 +47,14 @@ def test_another_result_is_named(before: str, now: str, why: str) -> None:
     found = difference(before, now)
     assert found is not None
     assert why in found
+
+
+def test_of_a_long_line_what_differs_is_shown() -> None:
+    names = [f"name-{chr(97 + number % 26)}" for number in range(60)]
+    found = difference(" ".join(names), " ".join([*names[:40], "other", *names[41:]]))
+    assert found is not None
+    assert "other" in found
+    assert len(found) < 220
 
 
 def test_the_address_of_a_session_is_no_part_of_a_result() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import GraphtapeError, UsageError
+from graphtape.core.matching.mismatch import spelled_out
 from graphtape.explore.call import NO_ANSWER, Call, Exchange, calls_of
 from graphtape.explore.documented import faults_of
 from graphtape.explore.fault import LASTING, Chosen, Fault
@@ -194,7 +195,7 @@ async def _all(workers: Sequence[asyncio.Task[None]]) -> None:
 def _check(base: Run) -> None:
     """See that the run without faults is one to compare with."""
     last = base.stderr.strip().splitlines()[-1:]
-    said = f"; its last line of stderr: {last[0][:200]}" if last else ""
+    said = f"; its last line of stderr: {spelled_out(last[0][:200])}" if last else ""
     if base.late:
         raise BaseError(f"the run without faults did not end within {base.limit:.0f} s{said}")
     if base.misses:
@@ -207,7 +208,7 @@ def _check(base: Run) -> None:
     if not base.asked:
         raise BaseError(
             "no request reached the proxy in the run without faults: the command must take its "
-            "base URL from GRAPH_BASE_URL"
+            f"base URL from GRAPH_BASE_URL, with its path: {base.base_url}"
         )
 
 

@@ -85,7 +85,8 @@ class Runner:
         try:
             ended = await run_process(
                 self.words,
-                environment(os.environ, addresses, signs_in=True),
+                # Python's sets are printed in the same order each time.
+                {"PYTHONHASHSEED": "0", **environment(os.environ, addresses, signs_in=True)},
                 streams,
                 limit=limit,
                 threads=threads,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from graphtape import runner
-from graphtape.cli import trailing
+from graphtape.cli import serving, trailing
 from graphtape.cli.explore import printing
 from graphtape.cli.explore.progress import Progress
 from graphtape.core.errors import GraphtapeError, UsageError
@@ -92,6 +92,7 @@ async def _run(
     signals: list[int] = []
 
     def stopped(number: int) -> None:
+        serving.end_line_of_keys(number)
         signals.append(number)
         exploration.stop("interrupted")
         base.cancel()
@@ -106,8 +107,10 @@ async def _run(
             except asyncio.CancelledError:
                 raise GraphtapeError("interrupted in the run without faults") from None
             progress.begin(len(exploration.cases), plan.jobs)
-            await exploration.explore()
-            progress.end()
+            try:
+                await exploration.explore()
+            finally:
+                progress.end()
     return exploration, bool(signals)
 
 

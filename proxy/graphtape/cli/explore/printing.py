@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from graphtape.cli.terminal.screen import screen, writable
 from graphtape.explore.found.table import plain
 
 if TYPE_CHECKING:
@@ -22,23 +20,23 @@ _WIDTH = 100
 def show(lines: Iterable[str]) -> None:
     """Print lines, with their colours where the terminal has some."""
     for line in lines:
-        click.echo(line, color=_colours())
+        click.echo(writable(line), color=_has_colours())
 
 
 def width() -> int:
     """Return how many characters a line may have."""
-    if not sys.stdout.isatty():
-        return _WIDTH
-    return max(_NARROWEST, shutil.get_terminal_size().columns)
+    console = screen(err=False)
+    return _WIDTH if console is None else max(_NARROWEST, console.width)
 
 
 def paint() -> Callable[[str, str], str]:
     """Return what colours a text: the text, the colour."""
-    return _painted if _colours() else plain
+    return _painted if _has_colours() else plain
 
 
-def _colours() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+def _has_colours() -> bool:
+    console = screen(err=False)
+    return console is not None and console.color_system is not None
 
 
 def _painted(text: str, colour: str) -> str:

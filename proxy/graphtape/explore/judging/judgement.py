@@ -157,21 +157,28 @@ def _of_result(fault: Fault, base: Run, run: Run, met: Met | None) -> Judgement:
 
 
 def _of_status(fault: Fault, base: Run, run: Run, changed: str | None) -> Judgement:
-    """Judge a bent status: wrong only where the command printed one that was replaced.
+    """Judge a bent status: wrong only where the command printed the one that was replaced.
 
-    One that another answer of the run holds may come from there.
+    One that another answer of the run holds may come from there; and a line that the run without
+    faults doesn't print, or beside the new status, may compare the two.
     """
-    if difference(base.stdout, run.stdout, base_url=base.base_url, other_url=run.base_url) is None:
+    before, now = normalised(base.stdout, base.base_url), normalised(run.stdout, run.base_url)
+    if not _names(fault.value, now):
         bent = same_requests(fault, base)
         replaced = _statuses(base, bent) | set(
             status_values(fault.call.exchange.request, fault.call.exchange.response)
         )
+        same = set(before.splitlines()).intersection(now.splitlines())
         for value in sorted(replaced - _statuses(run, run.asked) - {fault.value}):
-            if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", run.stdout):
+            if any(_names(value, line) for line in same):
                 why = f"exit 0, and it printed {value!r} where {fault.value!r} was answered"
                 return Judgement(result=Result.WRONG, why=why)
-    same = "the same result" if changed is None else f"exit 0: {changed}"
-    return Judgement(result=Result.SURVIVED, why=same)
+    why = "the same result" if changed is None else f"exit 0: {changed}"
+    return Judgement(result=Result.SURVIVED, why=why)
+
+
+def _names(value: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 
 
 def _statuses(run: Run, asked: Iterable[Asked]) -> set[str]:

@@ -11,7 +11,8 @@ _DATE = re.compile(
     r"|\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b"
 )
 _GUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:[.,]\d+)*")
+_SESSION = re.compile(r"/_session/[A-Za-z0-9._-]+")
 _COUNT = re.compile(r"(?<![\w.,:/#-])\d{1,4}(?![\w.,:/%-]*\d)(?![\w%])")
 # A number beside one of these tells how the result was come by, and is not part of it.
 _EFFORT = re.compile(
@@ -20,6 +21,7 @@ _EFFORT = re.compile(
     r"pid|port|line|slept|sleeps?|seed)\b"
 )
 _NEAR = 16
+_LONGEST = 80
 _REPEATS = re.compile(
     r"(?i)\b(?:retry(?:ing)?|retries|retried|again|wait(?:ing|ed|s)?|sleep(?:ing|s)?|slept|"
     r"back(?:ing)?[ -]?off|attempts?|tr(?:y|ies|ying)|throttl\w*)\b"
@@ -37,7 +39,7 @@ def normalised(text: str, base_url: str = "") -> str:
         text = text.replace(base_url, "<base>")
     text = _DATE.sub("<date>", text.replace("\r\n", "\n"))
     text = _GUID.sub("<id>", text)
-    text = _NUMBER.sub("<n>", text)
+    text = _NUMBER.sub("<n>", _SESSION.sub("", text))
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
@@ -64,15 +66,18 @@ def difference(
         old, new = ([each for each in lines if each[0] not in told] for lines in (old, new))
         added = Counter({line: times for line, times in added.items() if line not in told})
     if missing and added:
-        return f"{_shown(next(iter(added)))} in place of {_shown(next(iter(missing)))}"
+        was, became = next(iter(missing)), next(iter(added))
+        pairs = enumerate(zip(was, became, strict=False))
+        place = next((place for place, (one, other) in pairs if one != other), 0)
+        return f"{_shown(became, place)} in place of {_shown(was, place)}"
     if missing:
         return f"the line {_shown(next(iter(missing)))} is missing"
     if added:
         return f"the line {_shown(next(iter(added)))} is new"
     for (_, counts), (_, others) in zip(sorted(old), sorted(new), strict=False):
-        for was, became in zip(counts, others, strict=False):
-            if became < was:
-                return f"a count of {was} became {became}"
+        for count, other in zip(counts, others, strict=False):
+            if other < count:
+                return f"a count of {count} became {other}"
     return None
 
 
@@ -96,5 +101,8 @@ def _counts(line: str) -> list[int]:
     return found
 
 
-def _shown(line: str) -> str:
-    return repr(line if len(line) <= 80 else f"{line[:79]}…")  # noqa: PLR2004 - characters
+def _shown(line: str, place: int = 0) -> str:
+    """Quote a line; of a long one what stands around a place."""
+    start = max(0, min(place - _LONGEST // 4, len(line) - _LONGEST))
+    shown = line[start : start + _LONGEST]
+    return repr("…" * (start > 0) + shown + "…" * (start + _LONGEST < len(line)))

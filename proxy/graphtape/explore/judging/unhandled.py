@@ -16,6 +16,7 @@ _UNHANDLED = (
     (re.compile(r'^Exception in thread "', re.MULTILINE), "an unhandled Java exception"),
     (re.compile(r"^Unhandled [Ee]xception[.:]", re.MULTILINE), "an unhandled .NET exception"),
     (re.compile(r"^Node\.js v\d+", re.MULTILINE), "an uncaught error of Node.js"),
+    (re.compile(r"^error: Uncaught ", re.MULTILINE), "an uncaught error of Deno"),
     (re.compile(r"^\S+\.rb:\d+:in .*\(\w+\)$", re.MULTILINE), "an uncaught Ruby error"),
     (re.compile(r"^PHP Fatal error: +Uncaught", re.MULTILINE), "an uncaught PHP error"),
 )
