@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp import ClientTimeout
 
 from control_api import controlled
 from proxies import AUTH, recording
+from tapes import exchanged, taped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +59,29 @@ async def test_a_miss_is_told_with_its_nearest_and_each_difference(tape: Path) -
     ]
     assert miss["asked"]["url"].endswith("$top=7&$select=id")
     assert any("graphtape record" in line for line in miss["advice"])
+
+
+async def test_an_entry_names_its_tape_among_several(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    tapes = [
+        taped(first, exchanged("GET", "/v1.0/me", '{"on": "first"}')),
+        taped(tmp_path, exchanged("GET", "/v1.0/groups/7", '{"on": "second"}')),
+    ]
+    async with controlled(tapes) as control:
+        before = time.time()
+        for path in ("/v1.0/groups/7", "/v1.0/me", "/v1.0/groups/8"):
+            await control.get(control.data, path)
+        entries = (await told(control, "/sessions/default/journal"))["entries"]
+        told_there = await told(control, "/sessions/default/tape/0?cassette=1")
+        missed = await told(control, "/sessions/default/journal/3")
+    assert [(each["cassette"], each["interaction"]) for each in entries] == [
+        (1, 0), (0, 0), (None, None),
+    ]  # fmt: skip
+    assert "second" in told_there["response"]["body"]
+    near = missed["misses"][0]["nearest"][0]
+    assert (near["number"], near["index"], near["cassette"]) == (1, 0, str(tapes[1]))
+    assert all(before - 60 < each["at"] < time.time() + 60 for each in entries)
 
 
 async def test_a_miss_keeps_no_secret(tape: Path) -> None:
