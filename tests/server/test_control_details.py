@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,23 @@ async def test_misses_alone_can_be_asked_for(tape: Path) -> None:
         page = await told(control, "/sessions/default/journal?source=missed")
     assert [entry["number"] for entry in page["entries"]] == [2]
     assert page["next"] == 3
+
+
+async def test_others_are_answered_while_a_long_interaction_is_redacted(tmp_path: Path) -> None:
+    people = [
+        {"mail": f"person{n}@contoso.example", "clientSecret": f"no-{n}"} for n in range(9000)
+    ]
+    tape = taped(tmp_path, exchanged("GET", "/v1.0/users", json.dumps({"value": people})))
+    async with controlled(tape) as control:
+        asked = asyncio.create_task(told(control, "/sessions/default/tape/0"))
+        answered = 0
+        while not asked.done():
+            await told(control, "/health")
+            answered += not asked.done()
+        found = await asked
+    assert answered > 1
+    assert found["response"]["cut"]
+    assert {mark["kind"] for mark in found["marks"]} == {"secret", "pseudonym"}
 
 
 async def test_an_entry_that_is_none_is_not_found(tape: Path) -> None:
