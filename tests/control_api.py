@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import ClientSession, ClientTimeout, web
@@ -18,7 +19,6 @@ from proxies import AUTH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from aiohttp import ClientResponse
 
@@ -66,9 +66,10 @@ class Control:
 
 @asynccontextmanager
 async def controlled(
-    tape: Path, *, token: str | None = None, events: Events | None = None
+    tape: Path | list[Path], *, token: str | None = None, events: Events | None = None
 ) -> AsyncIterator[Control]:
-    """Replay a cassette, and serve the control API of that replay."""
+    """Replay a cassette, or several, and serve the control API of that replay."""
+    tapes = [tape] if isinstance(tape, Path) else tape
     hub = Events() if events is None else events
 
     def report(live: LiveSession) -> Report:
@@ -76,9 +77,9 @@ async def controlled(
 
     proxy = runner.Proxy(
         settings=Settings(listen="127.0.0.1:0", control="127.0.0.1:0"),
-        cassettes=(tape,),
+        cassettes=tuple(tapes),
         mode=Mode.NONE,
-        folder=tape.parent,
+        folder=tapes[0].parent,
         on_entry=hub.tell,
     )
     async with proxy, ClientSession(timeout=ClientTimeout(total=10)) as http:

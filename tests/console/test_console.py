@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from proxies import AUTH, replaying
+from tapes import exchanged, taped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,6 +190,24 @@ def test_what_was_masked_is_marked(tape: Path, page: Page) -> None:
         mark = recorded.locator("mark").first
         expect(mark).to_have_text("REDACTED")
         expect(mark).to_have_attribute("title", "secret: rule authorization")
+
+
+def test_of_several_tapes_the_one_that_answered_is_shown(
+    tape: Path, tmp_path: Path, page: Page
+) -> None:
+    other = taped(tmp_path, exchanged("GET", "/v1.0/groups/9", '{"displayName": "the second"}'))
+    with replaying([tape, other]) as proxy:
+        assert ask(proxy, "/v1.0/groups/9").status_code == 200
+        page.goto(f"{proxy.control}/console#/s/default/live/1")
+        details = page.get_by_role("region", name="Details")
+        expect(details.get_by_role("region", name="Recorded answer")).to_contain_text("the second")
+        details.get_by_role("link", name="#0", exact=True).click()
+        assert page.url.endswith("#/s/default/tape/1-0")
+        interactions = page.get_by_role("region", name="Interactions")
+        expect(interactions.get_by_role("row")).to_have_count(2)
+        expect(interactions).to_contain_text("/v1.0/groups/9")
+        page.get_by_role("combobox", name="Cassette").select_option(str(tape))
+        expect(interactions.get_by_role("row")).to_have_count(7)
 
 
 def test_a_session_is_chosen_and_ended(tape: Path, page: Page) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ from aiohttp import ClientTimeout
 
 from control_api import controlled
 from proxies import AUTH, recording
+from tapes import exchanged, taped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +62,29 @@ async def test_a_miss_is_told_with_its_nearest_and_each_difference(tape: Path) -
     assert any("graphtape record" in line for line in miss["advice"])
 
 
+async def test_an_entry_names_its_tape_among_several(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    tapes = [
+        taped(first, exchanged("GET", "/v1.0/me", '{"on": "first"}')),
+        taped(tmp_path, exchanged("GET", "/v1.0/groups/7", '{"on": "second"}')),
+    ]
+    async with controlled(tapes) as control:
+        before = time.time()
+        for path in ("/v1.0/groups/7", "/v1.0/me", "/v1.0/groups/8"):
+            await control.get(control.data, path)
+        entries = (await told(control, "/sessions/default/journal"))["entries"]
+        told_there = await told(control, "/sessions/default/tape/0?cassette=1")
+        missed = await told(control, "/sessions/default/journal/3")
+    assert [(each["cassette"], each["interaction"]) for each in entries] == [
+        (1, 0), (0, 0), (None, None),
+    ]  # fmt: skip
+    assert "second" in told_there["response"]["body"]
+    near = missed["misses"][0]["nearest"][0]
+    assert (near["number"], near["index"], near["cassette"]) == (1, 0, str(tapes[1]))
+    assert all(before - 60 < each["at"] < time.time() + 60 for each in entries)
+
+
 async def test_a_miss_keeps_no_secret(tape: Path) -> None:
     secret = "FAKE-canary-3f9d0c"
     async with controlled(tape) as control:
@@ -88,6 +114,23 @@ async def test_misses_alone_can_be_asked_for(tape: Path) -> None:
         page = await told(control, "/sessions/default/journal?source=missed")
     assert [entry["number"] for entry in page["entries"]] == [2]
     assert page["next"] == 3
+
+
+async def test_others_are_answered_while_a_long_interaction_is_redacted(tmp_path: Path) -> None:
+    people = [
+        {"mail": f"person{n}@contoso.example", "clientSecret": f"no-{n}"} for n in range(9000)
+    ]
+    tape = taped(tmp_path, exchanged("GET", "/v1.0/users", json.dumps({"value": people})))
+    async with controlled(tape) as control:
+        asked = asyncio.create_task(told(control, "/sessions/default/tape/0"))
+        answered = 0
+        while not asked.done():
+            await told(control, "/health")
+            answered += not asked.done()
+        found = await asked
+    assert answered > 1
+    assert found["response"]["cut"]
+    assert {mark["kind"] for mark in found["marks"]} == {"secret", "pseudonym"}
 
 
 async def test_an_entry_that_is_none_is_not_found(tape: Path) -> None:

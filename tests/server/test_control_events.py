@@ -180,7 +180,7 @@ async def test_a_tick_tells_counts_and_the_newest_entries_as_arrays(tape: Path) 
     assert ticks[-1]["counts"] == {"default": {"replayed": 5}}
     lines = [line for tick in ticks for line in tick["entries"]]  # type: ignore[attr-defined]
     assert len(lines) + sum(tick["dropped"] for tick in ticks) == 5  # type: ignore[misc]
-    session, number, method, url, status, source, interaction, _, note = lines[-1]
+    session, number, method, url, status, source, interaction, _, note, *_ = lines[-1]
     assert (session, number, method, status, source) == ("default", 5, "GET", 200, "replayed")
     assert (url, interaction) == ("https://graph.microsoft.com/v1.0/me", 0)
     assert note == "repeated: its stretch of tape has no newer answer"

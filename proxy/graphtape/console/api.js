@@ -83,6 +83,17 @@ export async function listen(onTick, onState) {
   }
 }
 
+/** Of an entry of a tick, behind its session. */
+const FIELDS = ['number', 'method', 'url', 'status', 'source', 'interaction', 'milliseconds', 'note',
+  'cassette', 'at'];
+
+/** Name the values of a tick's entries. @param {any} tick */
+function named(tick) {
+  const entries = tick.entries.map((/** @type {any[]} */ [id, ...values]) =>
+    [id, Object.fromEntries(FIELDS.map((name, at) => [name, values[at]]))]);
+  return {...tick, entries};
+}
+
 /** @param {ReadableStream<Uint8Array>} body */
 async function* ticks(body) {
   const reader = body.pipeThrough(/** @type {any} */ (new TextDecoderStream())).getReader();
@@ -95,7 +106,7 @@ async function* ticks(body) {
     waiting = blocks.pop() ?? '';
     for (const block of blocks) {
       const data = block.split('\n').find((line) => line.startsWith('data: '));
-      if (data && block.includes('event: tick')) yield JSON.parse(data.slice(6));
+      if (data && block.includes('event: tick')) yield named(JSON.parse(data.slice(6)));
     }
   }
 }

@@ -4,7 +4,7 @@ import {html} from '/console/vendor/preact-htm.js';
 import {session as path} from '/console/api.js';
 import {state} from '/console/store.js';
 import {Message, Side} from '/console/marked.js';
-import {Copy, address, shown} from '/console/route.js';
+import {Copy, address, parsed, placed, shown} from '/console/route.js';
 import {useAnswer} from '/console/use.js';
 
 /** @param {{session: string, number: string}} props */
@@ -32,7 +32,7 @@ function Entry({session, facts}) {
     ${misses.map((/** @type {any} */ miss) => html`<${Miss} miss=${miss} session=${session} />`)}
     <p><${Copy} say="Copy as curl" text=${curl} /></p>
     ${entry.interaction !== null && html`<${Interaction} session=${session}
-      index=${entry.interaction} />`}
+      arg=${placed(entry.cassette, entry.interaction)} />`}
   </div>`;
 }
 
@@ -44,7 +44,9 @@ export function Miss({miss, session}) {
       <section aria-label="Asked"><h3>Asked</h3>
         <${Side} message=${miss.asked} side="asked" differences=${first?.differences ?? []} />
       </section>
-      ${first && html`<section aria-label="Nearest recorded"><h3>Nearest recorded: <a href=${address(session, 'tape', first.index)}>#${first.index}</a></h3>
+      ${first && html`<section aria-label="Nearest recorded"><h3>Nearest recorded: <a
+          href=${address(session, 'tape', placed(first.number, first.index))}>#${first.index}</a>${' '}
+        of ${first.cassette.split('/').pop()}</h3>
         <${Side} message=${first.request} side="recorded" differences=${first.differences} />
         ${!first.differences.length && html`<p>The same request: its answers are used up.</p>`}
       </section>`}
@@ -57,18 +59,19 @@ export function Miss({miss, session}) {
       })}</ul>`}
     ${others.length > 0 && html`<h3>Others that come near</h3>
       ${others.map((/** @type {any} */ near) => html`<p>
-        <a href=${address(session, 'tape', near.index)}>#${near.index}</a></p>
+        <a href=${address(session, 'tape', placed(near.number, near.index))}>#${near.index}</a></p>
         <${Side} message=${near.request} side="recorded" differences=${near.differences} />`)}`}`;
 }
 
-/** @param {{session: string, index: number|string, heading?: string}} props */
-export function Interaction({session, index, heading = 'h3'}) {
-  const {found, problem} = useAnswer(`${path(session)}/tape/${index}`);
+/** @param {{session: string, arg: string, heading?: string}} props */
+export function Interaction({session, arg, heading = 'h3'}) {
+  const {cassette, index} = parsed(arg);
+  const {found, problem} = useAnswer(`${path(session)}/tape/${index}?cassette=${cassette}`);
   if (problem) return html`<p class="problem">${problem}</p>`;
   if (!found) return null;
   const {marks} = found;
   return html`<${heading}>Interaction${' '}
-      <a href=${address(session, 'tape', index)}>#${index}</a> of${' '}
+      <a href=${address(session, 'tape', arg)}>#${index}</a> of${' '}
       ${found.cassette.split('/').pop()}</${heading}>
     <p>${marks.length ? `${marks.length} masked or replaced, marked below.` : 'Nothing is masked.'}
     </p>

@@ -4,7 +4,7 @@ import {html} from '/console/vendor/preact-htm.js';
 import {session as path, text} from '/console/api.js';
 import {end, rewind} from '/console/direct.js';
 import {state} from '/console/store.js';
-import {address, here} from '/console/route.js';
+import {address, here, placed} from '/console/route.js';
 import {useAnswer} from '/console/use.js';
 
 /** @param {string} name */
@@ -69,6 +69,7 @@ async function download(accept, suffix) {
 /** @param {{session: string}} props */
 export function Report({session}) {
   const {found, problem} = useAnswer(`${path(session)}/report`, `${state.turn}`);
+  const tapes = (found?.cassettes ?? []).map((/** @type {any} */ each) => each.name);
   const row = (/** @type {any} */ each) => html`<li>
     <a href=${address(session, 'live', each.number)}>request ${each.number}</a>:${' '}
     ${each.kind ?? `${each.method} ${each.url}, ${each.times} times`} ${each.text ?? ''}</li>`;
@@ -83,6 +84,7 @@ export function Report({session}) {
       <h3>Faults</h3><ul>${found.faults.map((/** @type {any} */ each) => html`<li>
         ${each.why}: ${each.times}, status ${each.status}</li>`)}</ul>
       <h3>Never played</h3><ul>${found.unused_requests.map((/** @type {any} */ each) => html`<li>
-        <a href=${address(session, 'tape', each.index)}>#${each.index}</a> ${each.method}${' '}
+        <a href=${address(session, 'tape',
+          placed(tapes.indexOf(each.cassette), each.index))}>#${each.index}</a> ${each.method}${' '}
         ${each.url}</li>`)}</ul>`}</div>`;
 }

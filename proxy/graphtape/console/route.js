@@ -30,6 +30,18 @@ export function go(to) {
   }
 }
 
+/**
+ * Where an interaction is, in an address: `23`, on another tape than the first `1-23`.
+ * @param {number|null|undefined} cassette @param {number|string} index
+ */
+export const placed = (cassette, index) => ((cassette ?? 0) > 0 ? `${cassette}-${index}` : `${index}`);
+
+/** @param {string} arg @returns {{cassette: number, index: string}} */
+export function parsed(arg) {
+  const [, cassette, index] = /^(?:(\d+)-)?(\d*)$/.exec(arg) ?? [];
+  return {cassette: Number(cassette ?? 0), index: index ?? ''};
+}
+
 /** @param {string} url A path with its query, as people read it. */
 export function shown(url) {
   const bare = url.replace(/^https:\/\/graph\.microsoft\.com/, '');

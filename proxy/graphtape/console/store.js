@@ -4,7 +4,8 @@ import {get, listen, session as path} from '/console/api.js';
 
 /**
  * @typedef {{number: number, method: string, url: string, status: number, source: string,
- *   interaction: number|null, milliseconds: number, note: string}} Row
+ *   interaction: number|null, milliseconds: number, note: string, cassette: number|null,
+ *   at: number}} Row
  * @typedef {{done: number, rows: (Row|undefined)[], counts: Record<string, number>,
  *   gone: number, seen: boolean}} Journal
  */
@@ -124,11 +125,10 @@ function happened(tick) {
   for (const [id, counts] of Object.entries(tick.counts)) counted(id, counts);
   /** @type {Record<string, number>} */
   const placed = {};
-  for (const line of tick.entries.toReversed()) {
-    const [id, number, method, url, status, source, interaction, milliseconds, note] = line;
+  for (const [id, row] of tick.entries.toReversed()) {
     const at = journal(id).done - 1 - (placed[id] ?? 0);
     placed[id] = (placed[id] ?? 0) + 1;
-    journal(id).rows[at] = {number, method, url, status, source, interaction, milliseconds, note};
+    journal(id).rows[at] = row;
   }
   Object.assign(state.positions, tick.positions);
   state.busy = tick.dropped > 0;

@@ -44,7 +44,9 @@ class Entry:
         status: Of the answer; 0 where the client got none.
         source: Where the answer came from.
         interaction: Its index on the tape, from 0.
-        milliseconds: From the request's arrival to the answer's last byte.
+        cassette: Number of that tape among those of the session, from 0.
+        at: Unix seconds of the request's arrival.
+        milliseconds: From then to the answer's last byte.
         note: Why, where it isn't plain; secrets out.
         effects: What scenarios did to an answer of tape or upstream, by rule; secrets out.
     """
@@ -55,6 +57,8 @@ class Entry:
     status: int
     source: Source
     interaction: int | None = None
+    cassette: int | None = None
+    at: float = 0.0
     milliseconds: float = 0.0
     note: str = ""
     effects: str = ""
@@ -64,6 +68,7 @@ class Facts(NamedTuple):
     """What many entries have in common of an answer; each as in `Entry`.
 
     Attributes:
+        cassette: Where it has an interaction.
         counter: How many entries of this source there are, in a list of one.
     """
 
@@ -73,6 +78,7 @@ class Facts(NamedTuple):
     note: str
     effects: str
     counter: list[int]
+    cassette: int | None = None
 
 
 class Journal:
@@ -81,20 +87,22 @@ class Journal:
     Attributes:
         arrived: How many requests have.
         clean: Takes secrets and identities out of a URL.
+        epoch: Unix seconds at which the clock that `add_brief` is told was 0.
         misses: The first `KEPT` of them.
         injected: How often scenarios did what, by its name and the status answered; the first
             `KEPT` different ones.
     """
 
-    __slots__ = ("_counts", "_kept", "arrived", "clean", "injected", "misses")
+    __slots__ = ("_counts", "_kept", "arrived", "clean", "epoch", "injected", "misses")
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.arrived = 0
         self.clean: Callable[[str], str] = str
+        self.epoch = 0.0
         self.misses: list[Entry] = []
         self.injected: Counter[tuple[str, int]] = Counter()
-        self._kept: deque[Entry | tuple[Request, Facts, int, float]] = deque(maxlen=KEPT)
+        self._kept: deque[Entry | tuple[Request, Facts, int, float, float]] = deque(maxlen=KEPT)
         self._counts: dict[Source, list[int]] = {}
 
     @property
@@ -154,15 +162,22 @@ class Journal:
         if entry.source is Source.MISSED and len(self.misses) < KEPT:
             self.misses.append(entry)
 
-    def add_brief(self, request: Request, facts: Facts, number: int, milliseconds: float) -> None:
+    def add_brief(
+        self, request: Request, facts: Facts, number: int, began: float, milliseconds: float
+    ) -> None:
         """Note in short what became of a request, no miss; `entry` writes it in full."""
-        self._kept.append((request, facts, number, milliseconds))
+        self._kept.append((request, facts, number, began, milliseconds))
         facts.counter[0] += 1
         if facts.effects:
             self._note_effects(facts)
 
-    def entry(self, request: Request, facts: Facts, number: int, milliseconds: float) -> Entry:
-        """Make the full entry of one that was noted in short, when it is first read."""
+    def entry(
+        self, request: Request, facts: Facts, number: int, began: float, milliseconds: float
+    ) -> Entry:
+        """Make the full entry of one that was noted in short, when it is first read.
+
+        `began` is when it arrived, in seconds of the clock that `epoch` is of.
+        """
         return Entry(
             number=number,
             method=request.method,
@@ -170,16 +185,26 @@ class Journal:
             status=facts.status,
             source=facts.source,
             interaction=facts.interaction,
+            cassette=facts.cassette,
+            at=self.epoch + began,
             milliseconds=milliseconds,
             note=facts.note,
             effects=facts.effects,
         )
 
     def facts(
-        self, status: int, source: Source, *, interaction: int | None, note: str, effects: str
+        self,
+        status: int,
+        source: Source,
+        *,
+        interaction: int | None,
+        note: str,
+        effects: str,
+        cassette: int = 0,
     ) -> Facts:
         """Return what `add_brief` is to note of an answer, again and again."""
-        return Facts(status, source, interaction, note, effects, self._counted(source))
+        on_tape = None if interaction is None else cassette
+        return Facts(status, source, interaction, note, effects, self._counted(source), on_tape)
 
     def _counted(self, source: Source) -> list[int]:
         return self._counts.setdefault(source, [0])

@@ -11,6 +11,7 @@ from graphtape.core.message import Headers, Request
 from graphtape.server.http.errors import own_error
 from graphtape.server.http.response import respond
 from graphtape.server.replay.reply import outgoing_of
+from graphtape.server.session.live_session import EPOCH
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
@@ -34,6 +35,7 @@ async def turn_away(http: BaseRequest, services: Services, exc: RequestError, be
         url=session.clean.url(shown(path) if "/_origin/" in path else path),
         status=exc.status,
         source=Source.REFUSED,
+        at=EPOCH + began,
         milliseconds=(time.perf_counter() - began) * 1000,
         note=session.clean.text(str(exc)),
     )

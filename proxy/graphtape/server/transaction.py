@@ -16,6 +16,7 @@ from graphtape.server.http.delivery import PLAIN, Delivery, WaitClock
 from graphtape.server.http.errors import own_error
 from graphtape.server.http.request import arrive
 from graphtape.server.replay.reply import addressed, outgoing_of
+from graphtape.server.session.live_session import EPOCH
 from graphtape.settings import SignIn
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ class Transaction:
         source: Source,
         *,
         index: int | None = None,
+        cassette: int = 0,
         note: str = "",
         delivery: Delivery = PLAIN,
         signs_in: bool = False,
@@ -185,7 +187,14 @@ class Transaction:
             await last_byte()
         self.observe_answer(None if last_byte.gone else local)
         notes = "; ".join(filter(None, (note, delivery.why)))
-        self.journal(local.status, source, index=index, note=notes, effects=delivery.why)
+        self.journal(
+            local.status,
+            source,
+            index=index,
+            cassette=cassette,
+            note=notes,
+            effects=delivery.why,
+        )
         return last_byte
 
     def observe_request(self) -> None:
@@ -236,6 +245,7 @@ class Transaction:
         source: Source,
         *,
         index: int | None = None,
+        cassette: int = 0,
         note: str = "",
         effects: str = "",
     ) -> None:
@@ -247,6 +257,8 @@ class Transaction:
             status=status,
             source=source,
             interaction=index,
+            cassette=None if index is None else cassette,
+            at=EPOCH + self.began,
             milliseconds=(time.perf_counter() - self.began) * 1000,
             note=self.session.clean.text(note) if note else "",
             effects=self.session.clean.text(effects) if effects else "",
@@ -254,9 +266,6 @@ class Transaction:
         self.services.note(self.session, entry)
 
 
-_STARTED = time.time() - time.perf_counter()
-
-
 def observer_clock() -> float:
     """Return Unix seconds of a clock that doesn't jump."""
-    return _STARTED + time.perf_counter()
+    return EPOCH + time.perf_counter()

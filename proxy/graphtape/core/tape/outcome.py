@@ -60,6 +60,11 @@ class Replay:
         return self.hit.index
 
     @property
+    def cassette(self) -> int:
+        """Number of its tape among those of the session, from 0."""
+        return self.playback.number
+
+    @property
     def how(self) -> How:
         """In its turn, again, or from outside its interval."""
         return self.hit.how
@@ -161,6 +166,11 @@ class Assemble:
         places = {(id(each.playback), each.index) for each in self.replays}
         return self.replays[0].index if len(places) == 1 else None
 
+    @property
+    def cassette(self) -> int:
+        """Number of the tape that the one interaction is on, from 0."""
+        return self.replays[0].cassette if self.replays else 0
+
 
 Found: TypeAlias = "Replay | Refuse | FailedDependency | Answer"
 Outcome: TypeAlias = "Replay | Assemble | Forward | Inject | Break | Refuse"
@@ -181,7 +191,12 @@ class Override:
 
 @dataclass(slots=True)
 class Playback:
-    """A recording and this session's position in it."""
+    """A recording and this session's position in it.
+
+    Attributes:
+        number: Its place among those of the session, from 0.
+    """
 
     recording: Recording
     player: Player
+    number: int = 0

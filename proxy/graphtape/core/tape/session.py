@@ -72,7 +72,10 @@ class Session:
         id: str = "default",  # noqa: A002 - the control API's own word
     ) -> Session:
         """Open a session over loaded cassettes."""
-        playbacks = (Playback(each, Player(each.playable, order=order)) for each in recordings)
+        playbacks = (
+            Playback(each, Player(each.playable, order=order), number)
+            for number, each in enumerate(recordings)
+        )
         return cls(
             id=id,
             mode=mode,

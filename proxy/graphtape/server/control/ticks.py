@@ -33,6 +33,8 @@ class Line(Struct, frozen=True, array_like=True):
     interaction: int | None
     milliseconds: float
     note: str
+    cassette: int | None
+    at: float
 
     @classmethod
     def of(cls, session: str, entry: Entry) -> Line:
@@ -47,6 +49,8 @@ class Line(Struct, frozen=True, array_like=True):
             entry.interaction,
             entry.milliseconds,
             entry.note,
+            entry.cassette,
+            entry.at,
         )
 
 

@@ -70,6 +70,7 @@ async def play(
             response,
             made.source,
             index=made.index,
+            cassette=0 if isinstance(outcome, Inject) else outcome.cassette,
             note=made.note,
             delivery=made.delivery,
             signs_in=signs_in_at is not None or _leads_back(transaction, response),

@@ -181,10 +181,10 @@ class Responder:
             data = ready.reply.written(self._now, caller)
         milliseconds = (time.perf_counter() - began) * 1000
         journal, request = known.live.play.journal, known.question.request
-        journal.add_brief(request, ready.facts, number, milliseconds)
+        journal.add_brief(request, ready.facts, number, began, milliseconds)
         if self._services.listening:
             self._services.tell(
-                known.live, journal.entry(request, ready.facts, number, milliseconds)
+                known.live, journal.entry(request, ready.facts, number, began, milliseconds)
             )
         return data
 
@@ -228,7 +228,7 @@ class Responder:
             shared = self._shared(place, question.request, known.base, batch=batch)
             if shared is None:
                 return None
-            return _with_facts(known, shared, Source.REPLAYED, outcome.note)
+            return _with_facts(known, shared, Source.REPLAYED, outcome, outcome.note)
         if isinstance(outcome, Assemble) and outcome.misses:
             return None
         # Whoever asks next may send another id to be given back.
@@ -242,7 +242,9 @@ class Responder:
         if reply is None:
             return None
         note = "; ".join(filter(None, (made.note, delivery.why)))
-        return _with_facts(known, reply, made.source, note, why=delivery.why, told=made.told)
+        return _with_facts(
+            known, reply, made.source, outcome, note, why=delivery.why, told=made.told
+        )
 
     def _shared(self, place: Place, request: Request, base: str, *, batch: bool) -> Reply | None:
         """Return the answer that stands in a place, made ready; None where it takes a task."""
@@ -291,11 +293,19 @@ class Responder:
         journal = live.play.journal
         facts = journal.facts(0, Source.REFUSED, interaction=None, note=LEFT_EARLY, effects="")
         milliseconds = (time.perf_counter() - decided.began) * 1000
-        self._services.note(live, journal.entry(request, facts, decided.number, milliseconds))
+        entry = journal.entry(request, facts, decided.number, decided.began, milliseconds)
+        self._services.note(live, entry)
 
 
 def _with_facts(
-    known: Known, reply: Reply, source: Source, note: str, *, why: str = "", told: float = 0.0
+    known: Known,
+    reply: Reply,
+    source: Source,
+    outcome: Replay | Assemble | Inject,
+    note: str,
+    *,
+    why: str = "",
+    told: float = 0.0,
 ) -> Ready:
     """Return an answer with what its session says of it."""
     live = known.live
@@ -306,6 +316,7 @@ def _with_facts(
         reply.status,
         source,
         interaction=reply.index,
+        cassette=0 if isinstance(outcome, Inject) else outcome.cassette,
         note=clean(note) if why else note,  # of a tape's answer alone it is our own
         effects=clean(why) if why else "",
     )

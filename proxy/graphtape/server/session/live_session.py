@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from graphtape.core.tape.session import Session
     from graphtape.tape.loaded import Loaded
     from graphtape.tape.recorder import Recorder
+
+EPOCH = time.time() - time.perf_counter()
+"""Unix seconds at which `time.perf_counter()` was 0: a clock that doesn't jump."""
 
 _REMEMBERED = 1000
 """Messages a session knows again."""
@@ -92,6 +96,7 @@ class LiveSession:
         self.taped = frozenset().union(*(each.origins for each in recordings))
         self.verdicts = Tally()
         self.play.journal.clean = self.clean_url
+        self.play.journal.epoch = EPOCH
         self.outcome = Outcome(session=self.play, played=self.played, verdicts=self.verdicts)
 
     def clean_url(self, url: str) -> str:

@@ -13,6 +13,7 @@ from graphtape.server.http.connection import Connection
 from graphtape.server.http.errors import own_error
 from graphtape.server.http.response import LastByte, Sent, respond
 from graphtape.server.replay.reply import outgoing_of
+from graphtape.server.session.live_session import EPOCH
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,6 +47,7 @@ class Call:
             url=session.clean.url(f"https://{shown(self.http.raw_path)}"),
             status=status,
             source=source,
+            at=EPOCH + self.began,
             milliseconds=(time.perf_counter() - self.began) * 1000,
             note=session.clean.text(note),
         )

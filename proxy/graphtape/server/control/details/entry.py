@@ -40,18 +40,22 @@ async def entry(call: Call[Nothing, Nothing]) -> EntryFacts:
         entry=found,
         why=found.note,
         changed=found.effects,
-        misses=[miss(each) for each in live.missed.get(found.number, ())],
+        misses=[
+            miss(each, [playback.recording.name for playback in live.play.playbacks])
+            for each in live.missed.get(found.number, ())
+        ],
     )
 
 
-def miss(explanation: Explanation) -> MissFacts:
-    """Tell why nothing recorded answers a request."""
+def miss(explanation: Explanation, cassettes: list[str]) -> MissFacts:
+    """Tell why nothing recorded answers a request; `cassettes` are those of its session."""
     return MissFacts(
         message=explanation.head,
         asked=of_request(explanation.asked),
         nearest=[
             NearestRecorded(
                 cassette=near.cassette,
+                number=cassettes.index(near.cassette),
                 index=near.index,
                 request=of_request(near.recorded),
                 differences=[

@@ -140,10 +140,12 @@ class NearestRecorded(Struct, frozen=True, kw_only=True):
     """A recorded request that comes near to one that nothing answers.
 
     Attributes:
+        number: Of the cassette among those of the session, from 0.
         differences: Empty where it is the same request, and its answers are used up.
     """
 
     cassette: str
+    number: Count
     index: Count
     request: Message
     differences: list[Difference]

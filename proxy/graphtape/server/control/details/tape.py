@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import RequestError
+from graphtape.core.redaction import Redactor
 from graphtape.server.control.details.message import (
     InteractionFacts,
     Place,
@@ -18,6 +19,7 @@ from graphtape.server.control.details.messages import LONGEST, marked, of_reques
 
 if TYPE_CHECKING:
     from graphtape.core.tape.outcome import Playback
+    from graphtape.core.tape.recording import Recording
     from graphtape.server.control.details.message import InteractionQuery, TapeQuery
     from graphtape.server.control.message import Nothing
     from graphtape.server.control.route import Call
@@ -72,14 +74,21 @@ async def interaction(call: Call[InteractionQuery, Nothing]) -> InteractionFacts
             status=HTTPStatus.NOT_FOUND,
             code="GraphtapeInteraction",
         )
+    return await asyncio.to_thread(_facts, recording, index)
+
+
+def _facts(recording: Recording, index: int) -> InteractionFacts:
+    """Redact an interaction: of a long one in a thread, so not by the redactor of the loop."""
+    own = recording.redactor
+    redactor = Redactor(salt=own.salt, policy=own.policy)
     found = recording.interactions[index]
     # Of a body that is too long to be told, the rest isn't looked through.
     answer = found.response
     cut = len(answer.body) > _LOOKED_INTO
     if cut:
         answer = replace(answer, body=b"")
-    asked = of_request(recording.redactor.request(found.request).request)
-    given = of_response(recording.redactor.response(answer, url=found.request.url))
+    asked = of_request(redactor.request(found.request).request)
+    given = of_response(redactor.response(answer, url=found.request.url))
     if cut:
         given = type(given)(status=given.status, headers=given.headers, body="", cut=True)
     return InteractionFacts(
