@@ -147,6 +147,7 @@ class Settings(Table, frozen=True, kw_only=True):
         replica: The name that ids of sessions begin with; None where there is one proxy alone.
         public_url: Where clients reach the data port; None where they do by the name they call
             the control port by.
+        notify: Origin of the app that a replay notifies of changes; None notifies nobody.
         peers: `NAME=URL` of the control ports of other replicas.
         fail_on: Verdicts on the client that make a run fail.
         keep_identities: Leave mail addresses, tenant ids and domains as they are.
@@ -193,6 +194,7 @@ class Settings(Table, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
     replica: str | None = None
     public_url: str | None = None
+    notify: str | None = None
     peers: tuple[str, ...] = ()
     fail_on: tuple[Kind, ...] = ()
     keep_identities: bool = False
@@ -313,6 +315,14 @@ class Settings(Table, frozen=True, kw_only=True):
             found[name] = check_url(url, f"--peers {name}=")
         found.pop(self.replica or "", None)  # one list for all of them
         return found
+
+    def notified_origin(self) -> str | None:
+        """Return the origin of the app that is notified; None where nobody is.
+
+        Raises:
+            UsageError: It is no origin.
+        """
+        return None if self.notify is None else check_url(self.notify, "--notify")
 
     def play_order(self, mode: Mode) -> Order:
         """Return the order repeats play in: vcrpy's own in vcrpy's recording modes."""

@@ -49,6 +49,12 @@ from graphtape.core.tape.position import Order
     metavar="AGE[=fail]",
     help="Say which cassettes were recorded longer ago, or don't play them: 90d, 12w=fail.",
 )
+@option(
+    "--notify",
+    metavar="URL",
+    help="Answer /subscriptions as Graph does, and notify the app at this origin of changes; "
+    "nothing else is called.",
+)
 @option("--fail-on-unused", is_flag=True, help="Exit 4 where interactions were never played.")
 @option(
     "--workers",

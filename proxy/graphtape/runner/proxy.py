@@ -37,9 +37,11 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.cloud import Upstream
     from graphtape.core.journal import Entry
+    from graphtape.core.notification.conduct import Conduct
     from graphtape.core.replica import Replica
     from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Usage
+    from graphtape.server.notify.notifier import Notifier
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.tls.secured import Secured
     from graphtape.settings import Settings
@@ -94,6 +96,8 @@ class Proxy:
         on_progress: Told how much of a large cassette is loaded of how much.
         on_saving: Told how much of a recording is saved of how much.
         tells_misses: Whether the log warns of misses as they happen.
+        conduct: How long an app that is notified is waited for; None is as Graph does.
+        clock: Unix seconds; subscriptions to changes expire by it.
         alone: Whether the process is the proxy's own, so that its garbage is collected as suits it.
         inherited: None where it makes all it needs.
         names: What cassettes are called that aren't called by their paths.
@@ -111,6 +115,8 @@ class Proxy:
     on_progress: Callable[[int, int], None] | None = None
     on_saving: Callable[[int, int], None] | None = None
     tells_misses: bool = True
+    conduct: Conduct | None = None
+    clock: Callable[[], float] = time.time
     alone: bool = False
     inherited: Inherited | None = None
     names: Mapping[Path, str] = field(default_factory=dict)
@@ -247,6 +253,9 @@ class Proxy:
             wait_clock=WaitClock(fast=self.settings.fast),
             tells_misses=self.tells_misses,
         )
+        origin = settings.notified_origin()
+        if origin is not None:
+            self._services.notifier = await stack.enter_async_context(self._notifier(origin))
         if default.play.forwards:
             await self._connect()
         if secured is not None and secured.authority is not None:
@@ -282,6 +291,14 @@ class Proxy:
         ):
             ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
+
+    def _notifier(self, origin: str) -> Notifier:
+        # Few runs notify anybody.
+        from graphtape.core.notification.conduct import Conduct  # noqa: PLC0415
+        from graphtape.server.notify.notifier import Notifier  # noqa: PLC0415
+
+        conduct = self.conduct or Conduct(hurry=1000 if self.settings.fast else 1)
+        return Notifier(origin=origin, conduct=conduct, clock=self.clock)
 
     async def _prepare(self, responder: Responder, default: LiveSession) -> None:
         """Make answers ready ahead; what is ready by then is never garbage."""

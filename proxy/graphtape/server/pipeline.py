@@ -89,6 +89,11 @@ async def _guarded(transaction: Transaction) -> Sent:
 
 async def _serve(transaction: Transaction) -> Sent:
     question, outcome = await _decided(transaction)
+    notifier = transaction.services.notifier
+    if notifier is not None:
+        answered = await notifier.answer(transaction, outcome)
+        if answered is not None:
+            return answered
     match outcome:
         case Replay() | Assemble() | Inject():
             return await play(transaction, question, outcome)

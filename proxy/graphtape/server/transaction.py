@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.graph.cloud import Upstream
     from graphtape.core.message import Request, Response
-    from graphtape.core.tape.outcome import Forward, Override
+    from graphtape.core.tape.outcome import Forward, Outcome, Override
     from graphtape.server.http.request import Incoming
     from graphtape.server.http.response import LastByte, Outgoing, Sent
     from graphtape.server.replay.known import Decided
@@ -47,6 +47,13 @@ class Tunnels(Protocol):
         """Open a tunnel, or refuse it."""
 
 
+class Notifies(Protocol):
+    """Stands in for Graph's change notifications."""
+
+    async def answer(self, transaction: Transaction, outcome: Outcome) -> Sent | None:
+        """Answer a request for `/subscriptions`; None for any other."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """What the pipeline needs besides a request.
@@ -63,6 +70,7 @@ class Services:
         signin: What the tokens of the offline authority say.
         token: Gives the token that is added to what is forwarded; None adds none.
         forward: Answers CONNECT; None where the proxy is no forward proxy.
+        notifier: Answers `/subscriptions`; None where the tape alone does.
         timing: What becomes of the times of recorded and injected answers.
         wait_clock: Whether injected waits are real.
         transactions: The requests in flight.
@@ -81,6 +89,7 @@ class Services:
     signin: SignIn = field(default_factory=SignIn)
     token: TokenCommand | None = None
     forward: Tunnels | None = None
+    notifier: Notifies | None = None
     timing: Timing = field(default_factory=Timing)
     wait_clock: WaitClock = field(default_factory=WaitClock)
     transactions: set[Transaction] = field(default_factory=set)

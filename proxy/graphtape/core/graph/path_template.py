@@ -10,11 +10,12 @@ from urllib.parse import unquote
 from graphtape.core.graph.actions import local_name, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _VERSIONS = frozenset({"v1.0", "beta", "v2"})
 _VARIABLE = re.compile(r"\{[^{}]+\}")
 _REST = "**"
+_KEY_IN_PARENTHESES = re.compile(r"([^()]+)\((?:'([^']*)'|([^()'=,]+))\)")
 
 
 def below_version(url: str) -> tuple[str, ...]:
@@ -23,6 +24,16 @@ def below_version(url: str) -> tuple[str, ...]:
     if segments[:1] and segments[0] in _VERSIONS:
         del segments[0]
     return tuple(local_name(segment) for segment in segments)
+
+
+def keys_apart(segments: Iterable[str]) -> tuple[str, ...]:
+    """Return segments with `settings('x')` as two, as OData lets it be written."""
+    return tuple(piece for segment in segments for piece in _with_key(segment))
+
+
+def _with_key(segment: str) -> tuple[str, ...]:
+    found = _KEY_IN_PARENTHESES.fullmatch(segment)
+    return (segment,) if found is None else (found[1], found[2] or found[3] or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

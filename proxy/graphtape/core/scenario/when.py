@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from graphtape.core.graph.actions import last_segment
-from graphtape.core.graph.path_template import PathTemplate, below_version
+from graphtape.core.graph.path_template import PathTemplate, below_version, keys_apart
 from graphtape.core.matching.body import Json, pairs_of
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Headers, Request
     from graphtape.core.scenario.json_path import JsonPath
-
-_KEY_IN_PARENTHESES = re.compile(r"([^()]+)\((?:'([^']*)'|([^()'=,]+))\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +53,12 @@ class Ask:
         return cls(
             request=request,
             path=path,
-            keyed=tuple(piece for segment in path for piece in _with_key(segment)),
+            keyed=keys_apart(path),
             action=action,
             query=frozenset(pairs_of(split.query)),
             apart=sign_in or path[-1:] == ("$batch",),
             session=session,
         )
-
-
-def _with_key(segment: str) -> tuple[str, ...]:
-    found = _KEY_IN_PARENTHESES.fullmatch(segment)
-    return (segment,) if found is None else (found[1], found[2] or found[3] or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,7 @@ class Responder:
         services = self._services
         if (
             services.token is not None
+            or services.notifier is not None
             or not target.startswith("/")
             or len(body) > services.max_body
         ):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
     from graphtape.core.tape.session import Session
+    from graphtape.server.notify.webhooks import Webhooks
     from graphtape.tape.loaded import Loaded
     from graphtape.tape.recorder import Recorder
 
@@ -64,6 +65,7 @@ class LiveSession:
         missed: Why nothing answered the newest `MISSES_KEPT` requests that missed, by number; of a
             batch, each part that did.
         rewound: How often it was.
+        webhooks: Its app's subscriptions to changes; None where it has none.
         open: Whether its requests are answered.
     """
 
@@ -85,6 +87,7 @@ class LiveSession:
     outcome: Outcome = field(init=False)
     missed: dict[int, tuple[Explanation, ...]] = field(default_factory=dict)
     rewound: int = 0
+    webhooks: Webhooks | None = None
     open: bool = True
     _scenarios: tuple[Scenario, ...] = ()
     _told: set[int] = field(default_factory=set)

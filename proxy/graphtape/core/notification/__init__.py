@@ -1,0 +1,1 @@
+"""Change notifications: subscriptions, what they are told of, and how."""

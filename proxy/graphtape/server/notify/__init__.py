@@ -1,0 +1,1 @@
+"""Change notifications: subscriptions on the data port, and calls of the app that subscribed."""
