@@ -160,7 +160,7 @@ def notifying(
         settings=Settings(**given),  # type: ignore[arg-type]
         cassettes=(tape,),
         mode=Mode.NONE,
-        on_entry=entries.append,
+        on_entry=lambda _, entry: entries.append(entry),
         clock=clock,
         conduct=conduct,
     )
