@@ -39,7 +39,7 @@ def benchmarks(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         env=environment(**env),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=280,
         check=False,
     )
 

@@ -83,7 +83,7 @@ def test_what_schemathesis_makes_up_is_answered_as_documented(tape: Path, tmp_pa
             env={**os.environ, "NO_PROXY": "127.0.0.1"},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=280,
             check=False,
         )
     assert run.returncode == 0, run.stdout + run.stderr
