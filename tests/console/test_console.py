@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from graphtape.scenarios import preset_text
 from proxies import AUTH, replaying
 from tapes import exchanged, taped
 
@@ -208,6 +209,21 @@ def test_of_several_tapes_the_one_that_answered_is_shown(
         expect(interactions).to_contain_text("/v1.0/groups/9")
         page.get_by_role("combobox", name="Cassette").select_option(str(tape))
         expect(interactions.get_by_role("row")).to_have_count(7)
+
+
+def test_a_scenario_file_shows_its_text(
+    tmp_path: Path, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cassette = taped(tmp_path, exchanged("GET", "/v1.0/me"))
+    (tmp_path / "scenarios").mkdir()
+    text = preset_text("throttled").replace("throttled", "own", 1)
+    (tmp_path / "scenarios" / "own.yaml").write_text(text)
+    with replaying(cassette) as proxy:
+        page.goto(f"{proxy.control}/console#/s/default/scenarios")
+        page.get_by_role("link", name="scenarios/own.yaml").click()
+        shown = page.get_by_role("region", name="Details").locator("pre")
+        expect(shown).to_have_text(text)
 
 
 def test_a_session_is_chosen_and_ended(tape: Path, page: Page) -> None:

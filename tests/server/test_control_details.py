@@ -130,7 +130,28 @@ async def test_others_are_answered_while_a_long_interaction_is_redacted(tmp_path
         found = await asked
     assert answered > 1
     assert found["response"]["cut"]
-    assert {mark["kind"] for mark in found["marks"]} == {"secret", "pseudonym"}
+    assert found["marks"]
+    assert "hartmann" not in found["response"]["body"]
+
+
+async def test_the_text_of_a_scenario_file_is_given(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    (folder / "scenarios").mkdir(parents=True)
+    text = "name: own\nrules: []  # as it is\n"
+    for path in (folder / "scenarios" / "own.yaml", tmp_path / "own.yaml"):
+        path.write_text(text)
+    (folder / "scenarios" / "secret.txt").write_text("no scenario")
+    async with controlled(taped(folder, exchanged("GET", "/v1.0/me"))) as control:
+        found = await told(control, "/scenarios/scenarios%2Fown.yaml")
+        assert found == {"name": "scenarios/own.yaml", "text": text}
+        for name, status in (
+            ("..%2Fown.yaml", 403),
+            ("%2Fetc%2Fhosts.yaml", 403),
+            ("scenarios%2Fsecret.txt", 404),
+            ("scenarios%2Fnone.yaml", 404),
+        ):
+            refused = await told(control, f"/scenarios/{name}", status)
+            assert text not in refused["error"]["message"]
 
 
 async def test_an_entry_that_is_none_is_not_found(tape: Path) -> None:

@@ -21,8 +21,7 @@ export function Scenarios({session, arg}) {
     <thead><tr><th>Name</th><th>On</th><th>Description</th></tr></thead>
     <tbody>${state.scenarios.map((each) => html`<tr
         aria-current=${each.name === arg ? 'true' : undefined}>
-      <td>${each.preset ? html`<a href=${address(session, 'scenarios', each.name)}>${each.name}</a>`
-        : each.name}</td>
+      <td><a href=${address(session, 'scenarios', each.name)}>${each.name}</a></td>
       <td><button type="button" aria-pressed=${on.includes(each.name)}
         aria-label=${`${each.name} on`}
         onClick=${() => direct(session, {scenario: on.includes(each.name)
@@ -37,5 +36,5 @@ export function ScenarioDetails({arg}) {
   return html`<section class="details" aria-label="Details" tabindex="0" id="details">
     ${problem && html`<p class="problem">${problem}</p>`}
     ${found ? html`<h2>${found.name}</h2><pre class="code">${found.text}</pre>`
-      : html`<p>Choose a preset to see its rules.</p>`}</section>`;
+      : html`<p>Choose a scenario to see its rules.</p>`}</section>`;
 }

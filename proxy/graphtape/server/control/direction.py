@@ -90,8 +90,21 @@ class Library:
         except UsageError as exc:
             raise fault(_CODE, at, str(exc)) from exc
 
+    async def text(self, name: str) -> str:
+        """Return the YAML of a preset, or the text of a scenario file of the folder.
+
+        Raises:
+            RequestError: The file lies outside the folder.
+            UsageError: There is none.
+        """
+        if scenarios.is_file(name):
+            return await asyncio.to_thread(self._file_text, name)
+        return await asyncio.to_thread(scenarios.preset_text, name)
+
     def _file(self, name: str) -> Scenario:
-        """Read a scenario file of the folder."""
+        return scenarios.read(self._file_text(name), source=name)
+
+    def _file_text(self, name: str) -> str:
         path = Path(name) if self.folder is None else self.folder / name
         if not name.lower().endswith(_SUFFIXES) or "\0" in name:
             raise UsageError(
@@ -111,7 +124,7 @@ class Library:
                 raise UsageError(f"scenario file {name[:200]!r} is above 1 MiB")
         except (OSError, RuntimeError) as exc:  # a name too long, a loop of links
             raise UsageError(f"no scenario file {name[:200]!r}") from exc
-        return scenarios.read(scenarios.file_text(str(path)), source=name)
+        return scenarios.file_text(str(path))
 
 
 def statuses(said: str | list[str] | None) -> tuple[StatusRule, ...]:

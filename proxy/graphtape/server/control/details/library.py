@@ -58,10 +58,10 @@ def _scenarios(folder: Path | None) -> ScenarioList:
 
 
 async def get_scenario(call: Plain) -> ScenarioText:
-    """Give a preset's YAML."""
+    """Give the YAML of a preset, or the text of a scenario file."""
     name = call.request.match_info["name"]
     try:
-        text = await asyncio.to_thread(scenarios.preset_text, name)
+        text = await call.desk.library.text(name)
     except UsageError as exc:
         raise RequestError(str(exc), status=HTTPStatus.NOT_FOUND, code="GraphtapeScenario") from exc
     return ScenarioText(name=name, text=text)

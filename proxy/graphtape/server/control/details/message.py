@@ -200,10 +200,10 @@ class ScenarioList(Struct, frozen=True, kw_only=True):
 
 
 class ScenarioText(Struct, frozen=True, kw_only=True):
-    """A preset.
+    """A preset, or a scenario file.
 
     Attributes:
-        text: Its YAML.
+        text: Its YAML, or the file's text.
     """
 
     name: str
