@@ -8,7 +8,19 @@ from pathlib import Path
 
 import click
 
-from benchmarks import console, kinds, memory, record, redact, replay, rival, scale, start, tape
+from benchmarks import (
+    console,
+    explore,
+    kinds,
+    memory,
+    record,
+    redact,
+    replay,
+    rival,
+    scale,
+    start,
+    tape,
+)
 from benchmarks.load import WRK_MISSING, has_wrk
 from benchmarks.options import Options
 from benchmarks.process import Failed
@@ -23,8 +35,9 @@ _PARTS = {
     "redact": redact.run,
     "console": console.run,
     "scale": scale.run,
+    "explore": explore.run,
 }
-_NEED_NO_LOAD = frozenset({"start", "redact"})
+_NEED_NO_LOAD = frozenset({"start", "redact", "explore"})
 
 
 @click.command()
@@ -71,7 +84,7 @@ def main(  # noqa: PLR0913 - an option each
     full: bool,
     install: bool,
 ) -> None:
-    """Measure replay, kinds, record, start, memory, redact, console, scale; all unless said."""
+    """Measure all parts, or those that are named."""
     options = Options(
         seconds=seconds,
         rounds=rounds,

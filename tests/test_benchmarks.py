@@ -135,6 +135,18 @@ def test_workers_are_measured_beside_one_process(tmp_path: Path) -> None:
     assert all(each["value"] > 0 for each in (*results["goals"], *results["figures"]))
 
 
+def test_explored_runs_are_measured_beside_the_command_by_itself(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    done = benchmarks("explore", *SMALL, "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    results = json.loads(file.read_text())
+    assert [goal["name"] for goal in results["goals"]] == [
+        "100 runs of a command that takes 0.1 s",
+        "100 runs, beside the command by itself",
+    ]
+    assert all(each["value"] > 0 for each in (*results["goals"], *results["figures"]))
+
+
 def test_start_is_measured_without_wrk_too(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     done = benchmarks("start", *SMALL, "--interactions", "3", "--json", str(file))
