@@ -154,3 +154,23 @@ def test_memory_does_not_grow_with_a_text(tape: Path) -> None:
             for _ in answer.iter_content(MIB):
                 most = max(most, process.memory_info().rss)
     assert most - before < 30 * MIB
+
+
+def test_a_long_multipart_upload_is_on_the_tape_redacted(tape: Path) -> None:
+    photo = b"\x00\xff" + bytes(range(256)) * 3000
+    head = b'--bnd\r\nContent-Disposition: form-data; name="%b"\r\nContent-Type: %b\r\n\r\n'
+    body = b"".join(
+        (head % (b"table", b"text/csv"), csv(), b"\r\n", head % (b"photo", b"image/png"), photo)
+    )
+    body += b"\r\n--bnd--\r\n"
+    fields = {**AUTH, "Content-Type": "multipart/form-data; boundary=bnd"}
+    with RawServer() as upstream, recording(tape, upstream=upstream.url) as proxy:
+        requests.post(proxy.url + "/v1.0/me/x", data=body, headers=fields, timeout=60)
+        assert upstream.requests[0].partition(b"\r\n\r\n")[2] == body
+        kinds = [span.kind for span in spans(part_path(tape))]
+    assert kinds.count(Kind.REQUEST_CHUNK) > 3
+    (interaction,) = open_cassette(tape).interactions
+    clean = interaction.request.body
+    assert clean.endswith(photo + b"\r\n--bnd--\r\n")
+    assert clean.count(b"REDACTED") == ROWS
+    assert b"Fake-" not in clean

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import quopri
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphtape.core.redaction.assignments import says_secret
@@ -32,6 +33,7 @@ _MESSAGE_LINE = re.compile(
     rb"^(?:mime-version|content-type|content-transfer-encoding|message-id|subject):",
     re.IGNORECASE | re.MULTILINE,
 )
+_MESSAGES = ("application/http", "message/rfc822")  # the first: a $batch of old
 _LONGEST_HEAD = 256 * 1024
 _WORD = re.compile(r"=\?([\w-]{1,40})\?([BbQq])\?([!->@-~]{1,2000})\?=")
 
@@ -57,23 +59,88 @@ def is_message(raw: bytes) -> bool:
 def message(sweep: Sweep, raw: bytes) -> bytes:
     """Redact a message: what MIME calls an entity, with a head of its own."""
     head, blank, content = _halves(raw)
-    return _lines(sweep, head) + blank + _content(sweep, head, content)
+    return head_lines(sweep, head) + blank + _content(sweep, head, content)
 
 
 def multipart(sweep: Sweep, raw: bytes, delimiter: bytes) -> bytes:
     """Redact each part of a multipart body (RFC 2046 section 5.1, RFC 7578)."""
-    base = sweep.place
     parts = raw.split(delimiter)
-    for n, part in enumerate(parts):
-        head, blank, content = _halves(part)
-        named = _PART_NAME.search(head)
-        name = (named[1] or named[2] or b"").decode("utf-8", "surrogateescape") if named else ""
-        sweep.place = (*base, name or max(n - 1, 0))
-        end = content[len(content.rstrip(b"\r\n")) :]
-        swept = _part(sweep, name, head, content[: len(content) - len(end)])
-        parts[n] = _lines(sweep, head) + blank + swept + end
+    return delimiter.join(part(sweep, each, number=n) for n, each in enumerate(parts))
+
+
+def part(sweep: Sweep, raw: bytes, *, number: int) -> bytes:
+    """Redact what stands between two delimiters.
+
+    Args:
+        sweep: The message's.
+        raw: Head, blank line and content, with the line breaks around.
+        number: How many delimiters came before.
+    """
+    base = sweep.place
+    head, blank, content = _halves(raw)
+    name = _name(head)
+    sweep.place = (*base, name or max(number - 1, 0))
+    end = content[len(content.rstrip(b"\r\n")) :]
+    swept = _part(sweep, name, head, content[: len(content) - len(end)])
+    clean = head_lines(sweep, head) + blank + swept + end
     sweep.place = base
-    return delimiter.join(parts)
+    return clean
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What the head of a part says.
+
+    Attributes:
+        name: Of a form's field; or empty.
+        content_type: As written; or empty.
+        coding: Content-Transfer-Encoding, lower case; or empty.
+        nested: Whether the part is a message itself.
+        starts: Where its content begins.
+    """
+
+    name: str
+    content_type: str
+    coding: bytes
+    nested: bool
+    starts: int
+
+
+def entity(raw: bytes) -> Entity | None:
+    """Read the head of a part whose content isn't all here; None where that isn't, either."""
+    head, blank, _ = _halves(raw)
+    if not blank:
+        return None
+    content_type, coding = _typed(head)
+    kind = content_type.lower()
+    nested = kind.startswith((*_MESSAGES, "multipart/"))
+    return Entity(_name(head), content_type, coding, nested, len(head) + len(blank))
+
+
+def masked(sweep: Sweep, name: str) -> bytes | None:
+    """Return what stands for a long part of that name, if it is a secret; else None."""
+    place = sweep.rules.parameter(name, query=False) if name else Place.PLAIN
+    if place is Place.SECRET or (
+        place is Place.PLAIN and name and says_secret(sweep, name, "x" * 16)
+    ):
+        return sweep.mask(Rule.SECRET, name, keyed=False).encode()
+    return None
+
+
+def _name(head: bytes) -> str:
+    named = _PART_NAME.search(head)
+    return (named[1] or named[2] or b"").decode("utf-8", "surrogateescape") if named else ""
+
+
+def _typed(head: bytes) -> tuple[str, bytes]:
+    """Return the Content-Type that a head names, and its Content-Transfer-Encoding."""
+    whole = _FOLDED.sub(b" ", head)
+    typed = _PART_TYPE.search(whole)
+    named = _PART_CODING.search(whole)
+    return (
+        typed[1].decode("latin-1") if typed is not None else "",
+        named[1].lower() if named is not None else b"",
+    )
 
 
 def _part(sweep: Sweep, name: str, head: bytes, content: bytes) -> bytes:
@@ -91,14 +158,9 @@ def _content(sweep: Sweep, head: bytes, content: bytes) -> bytes:
     """Redact what follows a head, in the coding that the head names."""
     if not content:
         return content
-    whole = _FOLDED.sub(b" ", head)
-    typed = _PART_TYPE.search(whole)
-    content_type = typed[1].decode("latin-1") if typed is not None else ""
-    kind = content_type.lower()
-    if kind.startswith(("application/http", "message/rfc822")):  # the first: a $batch of old
+    content_type, coding = _typed(head)
+    if content_type.lower().startswith(_MESSAGES):
         return message(sweep, content)
-    named = _PART_CODING.search(whole)
-    coding = named[1].lower() if named is not None else b""
     if coding == b"base64":
         return _base64(sweep, content, content_type)
     if coding == b"quoted-printable":
@@ -134,7 +196,8 @@ def _halves(message: bytes) -> tuple[bytes, bytes, bytes]:
     return message[: blank.start()], blank[0], message[blank.end() :]
 
 
-def _lines(sweep: Sweep, head: bytes) -> bytes:
+def head_lines(sweep: Sweep, head: bytes) -> bytes:
+    """Redact the lines of a head."""
     decoded = head.decode("utf-8", "surrogateescape")
     if "=?" in decoded:
         decoded = _WORD.sub(lambda word: _word(sweep, word), decoded)

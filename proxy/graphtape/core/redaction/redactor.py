@@ -11,7 +11,7 @@ from urllib.parse import quote as percent_encoded
 from graphtape.core.graph.actions import last_segment
 from graphtape.core.json_text import quote
 from graphtape.core.message import Headers, Request, Response
-from graphtape.core.redaction import bodies, headers, json_bodies, urls
+from graphtape.core.redaction import bodies, headers, json_bodies, mime, urls
 from graphtape.core.redaction.gate import Gate
 from graphtape.core.redaction.identities import GUID, Pseudonyms
 from graphtape.core.redaction.long_lists import LONG, taken_apart
@@ -21,6 +21,7 @@ from graphtape.core.redaction.randomness import is_unguessable
 from graphtape.core.redaction.secrets import MASK
 from graphtape.core.redaction.stream.choose import STREAMED, Form, form_of
 from graphtape.core.redaction.stream.json_body import JsonBody
+from graphtape.core.redaction.stream.multipart_body import MultipartBody
 from graphtape.core.redaction.stream.opaque import OpaqueBody
 from graphtape.core.redaction.stream.string_body import StringBody
 from graphtape.core.redaction.stream.text_body import TextBody
@@ -238,6 +239,14 @@ class Redactor:
                         sweep, self._gate, lambda begins: self._streamed(sweep, begins, "")
                     ),
                     passed=passed,
+                )
+            case Form.MULTIPART:
+                delimiter = mime.boundary(begins[:STREAMED], content_type) or b""
+                return MultipartBody(
+                    sweep,
+                    delimiter,
+                    lambda begins, kind: self._streamed(sweep, begins, kind),
+                    passed,
                 )
             case Form.WHOLE:
                 return None

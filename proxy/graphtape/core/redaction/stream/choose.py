@@ -28,6 +28,8 @@ class Form(enum.Enum):
     """Lines or elements."""
     JSON = enum.auto()
     """One JSON value."""
+    MULTIPART = enum.auto()
+    """Parts with heads of their own."""
     WHOLE = enum.auto()
     """What has to be redacted in one piece."""
 
@@ -42,8 +44,10 @@ def form_of(begins: bytes, content_type: str) -> Form:
     begins = begins[:STREAMED]
     if bodies.is_opaque(begins, content_type):
         return Form.OPAQUE
-    if bodies.is_packed(begins) or mime.boundary(begins, content_type) is not None:
+    if bodies.is_packed(begins):
         return Form.WHOLE
+    if mime.boundary(begins, content_type) is not None:
+        return Form.MULTIPART
     if content_type[:10].lower() == "multipart/" or mime.is_message(begins):
         return Form.WHOLE
     if bodies.may_be_form(begins, content_type) and _BLANK.search(begins) is None:
