@@ -43,7 +43,8 @@ rules:
   fault: reset
   delay: {log_normal: {median: 200ms, sigma: 0.5, max: 5s}}
 - calls: {every: 3}
-  timeline: [{set: {$.a: 1}}, {answer: {status: 204}}, {}]
+  timeline: [{set: {$.a: 1}}, {answer: {status: 204}}, {notify: [{lifecycleEvent: missed}]}]
+- notify: {resource: me/messages/1, changeType: created}
 - calls: {probability: 0.2}
   delay: {per_byte: 1ms}
 - budget: {writes: 100, any: 1000, window: 20s}
@@ -54,7 +55,7 @@ rules:
 
 def test_a_file_with_every_key_is_read() -> None:
     scenario = read(WHOLE, source="mine.yaml")
-    assert (scenario.name, scenario.seed, len(scenario.rules)) == ("mine", 3, 8)
+    assert (scenario.name, scenario.seed, len(scenario.rules)) == ("mine", 3, 9)
 
 
 def test_every_key_of_the_schema_stands_in_the_whole_file_and_in_the_docs() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from graphtape.core.address import Address
+from graphtape.core.scenario.rule import NOBODY_NOTIFIED
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import Events, check_control_address
@@ -256,6 +257,8 @@ class Proxy:
         origin = settings.notified_origin()
         if origin is not None:
             self._services.notifier = await stack.enter_async_context(self._notifier(origin))
+        elif any(each.notifies for each in default.scenarios):
+            self.on_note(NOBODY_NOTIFIED)
         if default.play.forwards:
             await self._connect()
         if secured is not None and secured.authority is not None:
@@ -331,6 +334,7 @@ class Proxy:
             console=self.settings.console,
             report=lambda live: self._report(live.outcome),
             others=others,
+            notifier=self._services.notifier,
         )
         if others is not None:
 
@@ -374,6 +378,8 @@ class Proxy:
                 if transaction.session is live
             }
         )
+        if self._services.notifier is not None:
+            await self._services.notifier.forget(live)
         await self._save(live, well=well)
 
     async def _save(self, live: LiveSession, *, well: bool) -> None:

@@ -20,15 +20,18 @@ from graphtape.server.session.live_session import EPOCH
 from graphtape.settings import SignIn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from aiohttp.web import BaseRequest
 
     from graphtape.core.graph.cloud import Upstream
     from graphtape.core.message import Request, Response
-    from graphtape.core.tape.outcome import Forward, Outcome, Override
+    from graphtape.core.scenario.notice import Notice
+    from graphtape.core.tape.outcome import Assemble, Forward, Inject, Outcome, Override, Replay
+    from graphtape.core.tape.question import Question
     from graphtape.server.http.request import Incoming
     from graphtape.server.http.response import LastByte, Outgoing, Sent
+    from graphtape.server.notify.webhooks import Webhooks
     from graphtape.server.replay.known import Decided
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.sessions import Sessions
@@ -52,6 +55,24 @@ class Notifies(Protocol):
 
     async def answer(self, transaction: Transaction, outcome: Outcome) -> Sent | None:
         """Answer a request for `/subscriptions`; None for any other."""
+
+    def played(
+        self,
+        transaction: Transaction,
+        question: Question,
+        outcome: Replay | Assemble | Inject,
+        response: Response,
+    ) -> None:
+        """Notify of what an answered request changed, and of what a scenario says."""
+
+    async def forget(self, live: LiveSession) -> None:
+        """Give up what a session that ends would still tell."""
+
+    def webhooks(self, live: LiveSession) -> Webhooks:
+        """Return what a session knows of its app's subscriptions."""
+
+    def noticed(self, live: LiveSession, notices: Sequence[Notice]) -> None:
+        """Notify of what a scenario says."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -23,6 +23,8 @@ class Conduct:
         advised: An app is to answer a notification within this time.
         first: Before the first retry; each further wait is twice as long as the one before.
         longest: What has not been delivered after this time is dropped.
+        warning: Before the end of a subscription its app is asked to reauthorize it.
+        watch: Between two looks at whether one is due.
         hurry: How many times as fast retries follow; under `--fast` a thousand.
     """
 
@@ -30,6 +32,8 @@ class Conduct:
     advised: float = 3.0
     first: float = 10.0
     longest: float = 4 * _HOURS
+    warning: float = 15 * 60.0
+    watch: float = 1.0
     hurry: float = 1.0
 
     def waits(self) -> Iterator[float]:

@@ -64,6 +64,7 @@ _CHANGES = {
     "User": ("updated", "deleted"),
     "Group": ("updated", "deleted"),
 }
+LIFECYCLE = ("reauthorizationRequired", "subscriptionRemoved", "missed")
 CHANGES = ("created", "updated", "deleted")
 
 
@@ -84,15 +85,21 @@ class Kind:
         """The change types that can be subscribed to."""
         return _CHANGES.get(self.name, CHANGES)
 
-    @property
-    def tells_creation_as_update(self) -> bool:
-        """Whether a creation is notified as `updated`, as of users and groups."""
-        return "created" not in self.changes
+    def told_as(self, change_type: str) -> str:
+        """Return what a change is notified as: a new user or group is `updated`."""
+        return change_type if change_type in self.changes else "updated"
 
     @property
     def needs_lifecycle(self) -> bool:
         """Whether a subscription of more than an hour must take lifecycle notifications."""
         return self.name in _TEAMS
+
+    @property
+    def lifecycle(self) -> tuple[str, ...]:
+        """The lifecycle events that are documented for it."""
+        if self.name in _OUTLOOK:
+            return LIFECYCLE
+        return LIFECYCLE[:2] if self.name == "ChatMessage" else LIFECYCLE[:1]
 
     @property
     def whole_tree(self) -> bool:

@@ -99,8 +99,7 @@ class Subscription:
         if not change.is_covered(self.segments, self.kind):
             return None
         wanted = change_types(self._text("changeType"))
-        update = change.type == "created" and self.kind.tells_creation_as_update
-        found = "updated" if update else change.type
+        found = self.kind.told_as(change.type)
         return found if found in wanted else None
 
     def shown(self, version: str) -> dict[str, Json]:

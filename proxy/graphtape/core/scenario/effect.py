@@ -13,6 +13,7 @@ from graphtape.core.scenario.json_path import AppendValue, Edit, RemoveValue, Se
 if TYPE_CHECKING:
     from graphtape.core.message import Response
     from graphtape.core.scenario.duration import Delay
+    from graphtape.core.scenario.notice import Notice
 
 
 class ConnectionFault(enum.StrEnum):
@@ -39,6 +40,7 @@ class Injection:
     answer: CannedAnswer
     fault: WireFault | None = None
     delay: Delay | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Breakage:
 
     fault: ConnectionFault
     delay: Delay | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Change:
     Attributes:
         edits: One after the other, of the body; what isn't JSON stays.
         headers: Set; None takes a field away.
+        notices: Changes that the app is notified of once the answer is out.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -63,6 +67,7 @@ class Change:
     headers: tuple[tuple[str, str | None], ...] = ()
     fault: WireFault | None = None
     delay: Delay | None = None
+    notices: tuple[Notice, ...] = ()
 
     def made_to(self, response: Response) -> Response:
         """Return the answer changed; the same object where nothing changes."""
@@ -101,4 +106,5 @@ def names_of(effect: Effect) -> tuple[str, ...]:
         names += ["headers"] if effect.headers else []
     names += ["delay"] if effect.delay is not None else []
     names += [effect.fault.value] if effect.fault is not None else []
+    names += ["notify"] if effect.notices else []
     return tuple(names)

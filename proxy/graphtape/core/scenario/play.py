@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.message import Request, Response
     from graphtape.core.scenario.graph_error import Stamp
+    from graphtape.core.scenario.notice import Notice
     from graphtape.core.scenario.rule import Rule, Scenario
 
 
@@ -40,6 +41,11 @@ class Bend:
     change: Change
     wait: Wait
     why: str
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Changes that the app is notified of."""
+        return self.change.notices
 
     def apply(self, response: Response) -> Response:
         """Bend an answer; the same object where nothing in it changes."""
@@ -69,6 +75,7 @@ class Answer:
     wait: Wait
     fault: WireFault | None
     why: str
+    notices: tuple[Notice, ...] = ()
 
     def response(self, to: Request, stamp: Stamp) -> Response:
         """Write the answer to a request."""
@@ -86,6 +93,7 @@ class Fault:
     kind: ConnectionFault
     wait: Wait
     why: str
+    notices: tuple[Notice, ...] = ()
 
 
 Decision: TypeAlias = Pass | Answer | Fault
@@ -114,6 +122,13 @@ class Parts:
         for wait in (*waits, *(each.wait for each in self.bends.values())):
             longest = longest.longer(wait)
         return longest
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Changes that the app is notified of."""
+        notices = [notice for each in self.answers.values() for notice in each.notices]
+        notices += [notice for each in self.bends.values() for notice in each.notices]
+        return tuple(notices)
 
     @property
     def fault(self) -> WireFault | None:
@@ -197,10 +212,10 @@ class _Track:
         why = ": ".join(filter(None, (self.why, ", ".join(names_of(effect)))))
         decided: Answer | Fault | Bend
         match effect:
-            case Injection(answer=answer, fault=fault):
-                decided = Answer(answer=answer, wait=wait, fault=fault, why=why)
-            case Breakage(fault=kind_of_fault):
-                decided = Fault(kind=kind_of_fault, wait=wait, why=why)
+            case Injection(answer=answer, fault=fault, notices=notices):
+                decided = Answer(answer=answer, wait=wait, fault=fault, why=why, notices=notices)
+            case Breakage(fault=kind_of_fault, notices=notices):
+                decided = Fault(kind=kind_of_fault, wait=wait, why=why, notices=notices)
             case Change():
                 decided = Bend(change=effect, wait=wait, why=why)
             case _:

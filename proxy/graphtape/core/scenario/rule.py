@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from graphtape.core.scenario.when import When
 
 
+NOBODY_NOTIFIED = (
+    "a scenario has notify, and nobody is notified; start with `graphtape replay --notify URL`"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule.
@@ -41,3 +46,9 @@ class Scenario:
     rules: tuple[Rule, ...]
     seed: int | None = None
     description: str = ""
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it lets changes happen that an app is to be notified of."""
+        effects = [effect for rule in self.rules for effect in rule.timeline]
+        return any(effect is not None and effect.notices for effect in effects)

@@ -197,7 +197,7 @@ class SpelledRule(SpelledEffect, frozen=True, kw_only=True):
             if effect is None:
                 raise KeyFault(
                     "says nothing to do; write one of answer, append, budget, delay, fault, "
-                    "headers, remove, set, status, timeline"
+                    "headers, notify, remove, set, status, timeline"
                 )
             return (effect,)
         if effect is not None:

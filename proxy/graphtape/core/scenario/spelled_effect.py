@@ -29,6 +29,7 @@ from graphtape.core.scenario.effect import (
 from graphtape.core.scenario.graph_error import ERRORS, GraphError
 from graphtape.core.scenario.json_path import AppendValue, Edit, JsonPath, RemoveValue, SetValue
 from graphtape.core.scenario.key_fault import KeyFault
+from graphtape.core.scenario.spelled_notice import SpelledNotice  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -237,6 +238,10 @@ class SpelledEffect(Spelled, frozen=True, kw_only=True):
         FaultName | None,
         Meta(description="reset, close, hang, garbage: no answer; the others act on one"),
     ] = None
+    notify: Annotated[
+        SpelledNotice | list[SpelledNotice],
+        Meta(description="changes the app is notified of under --notify, after the answer"),
+    ] = []
 
     def __post_init__(self) -> None:
         self.effect()
@@ -260,17 +265,19 @@ class SpelledEffect(Spelled, frozen=True, kw_only=True):
             KeyFault: The keys contradict each other, or a path is none.
         """
         delay = None if self.delay is None else self.delay.read()
+        told = self.notify if isinstance(self.notify, list) else [self.notify]
+        notices = tuple(each.read() for each in told)
         connection, wire = _faults(self.fault)
         if connection is not None:
             for key in (*self.changes, *(("answer",) if self.answer else ())):
                 raise KeyFault(f"fault: {connection} leaves no answer to change; drop {key}", key)
-            return Breakage(fault=connection, delay=delay)
+            return Breakage(fault=connection, delay=delay, notices=notices)
         if self.answer is not None:
             for key in self.changes:
                 inside = " put it inside answer" if key in {"status", "headers"} else " drop it"
                 raise KeyFault(f"it changes a recorded answer, answer replaces it;{inside}", key)
-            return Injection(answer=self.answer.read(), fault=wire, delay=delay)
-        if not self.changes and wire is None and delay is None:
+            return Injection(answer=self.answer.read(), fault=wire, delay=delay, notices=notices)
+        if not (self.changes or wire or delay or notices):
             return None
         return Change(
             edits=self._edits(),
@@ -278,6 +285,7 @@ class SpelledEffect(Spelled, frozen=True, kw_only=True):
             headers=_fields(self.headers),
             fault=wire,
             delay=delay,
+            notices=notices,
         )
 
     def _edits(self) -> tuple[Edit, ...]:

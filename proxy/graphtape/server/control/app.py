@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.report.report import Report
     from graphtape.server.control.events import Events
-    from graphtape.server.control.route import AnyRoute, Others
+    from graphtape.server.control.route import AnyRoute, Notifier, Others
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.sessions import Sessions
 
@@ -49,6 +49,7 @@ def make_control(
     report: Callable[[LiveSession], Report],
     console: bool = True,
     others: Others | None = None,
+    notifier: Notifier | None = None,
 ) -> web.Application:
     """Build the control API.
 
@@ -60,6 +61,7 @@ def make_control(
         report: Tells what a session came to, or has come to so far.
         console: Whether the web console is served.
         others: The other replicas; None where this is no replica.
+        notifier: Notifies an app of changes; None where nobody is notified.
     """
     app = application(_handler, token=token, console=console)
     app[_DESK] = desk = Desk(
@@ -70,6 +72,7 @@ def make_control(
         report=report,
         document=openapi,
         others=others,
+        notifier=notifier,
     )
 
     async def end(_: web.Application) -> None:

@@ -11,6 +11,7 @@ from graphtape import __version__
 from graphtape.core.errors import RequestError
 from graphtape.core.replica import name_in
 from graphtape.core.scenario.duration import seconds
+from graphtape.core.scenario.rule import NOBODY_NOTIFIED
 from graphtape.server.control.direction import spelled, statuses
 from graphtape.server.control.message import (
     Directed,
@@ -113,6 +114,8 @@ async def direct(call: Call[Nothing, object]) -> Directed:
     scenario, status = await call.desk.library.directing(call.body)
     live.direct(scenario=scenario, status=status)
     call.desk.warn(status)
+    if call.desk.notifier is None and any(each.notifies for each in scenario):
+        call.desk.sessions.opener.say(NOBODY_NOTIFIED)
     return Directed(scenario=[each.name for each in scenario], status=spelled(status))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphtape.server.control.direction import Library
     from graphtape.server.control.events import Events
     from graphtape.server.control.message import SessionFacts
+    from graphtape.server.notify.webhooks import Webhooks
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.sessions import Sessions
 
@@ -43,6 +44,13 @@ class Others(Protocol):
         """Return the sessions of all of them, and the names of those that don't answer."""
 
 
+class Notifier(Protocol):
+    """Notifies an app of changes."""
+
+    def webhooks(self, live: LiveSession) -> Webhooks:
+        """Return what a session knows of its app's subscriptions."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What the control API speaks for.
@@ -53,6 +61,7 @@ class Desk:
         report: Tells what a session came to, or has come to so far.
         document: Makes the OpenAPI document, as JSON.
         others: The other replicas; None where this is no replica.
+        notifier: None where nobody is notified.
     """
 
     sessions: Sessions
@@ -62,6 +71,7 @@ class Desk:
     report: Callable[[LiveSession], Report]
     document: Callable[[], bytes]
     others: Others | None = None
+    notifier: Notifier | None = None
 
     def warn(self, rules: Iterable[StatusRule]) -> None:
         """Tell the user of what is allowed and looks wrong, as the command line does."""

@@ -74,7 +74,7 @@ async def _of_one(request: Request, known: str, webhooks: Webhooks) -> Response 
         case "DELETE":
             webhooks.register.drop(found.id)
         case _:
-            pass  # reauthorized
+            webhooks.authorized(found)
     return Response(status=HTTPStatus.NO_CONTENT, reason="No Content")
 
 
@@ -91,6 +91,7 @@ async def _create(request: Request, webhooks: Webhooks) -> Response | GraphError
         if wrong is not None:
             return wrong
     webhooks.register.put(made)
+    webhooks.authorized(made)
     return _ok(made.shown(_version(request)), HTTPStatus.CREATED)
 
 
@@ -110,6 +111,7 @@ async def _renew(
     if webhooks.register.find(found.id, now=webhooks.now()) is None:
         return NOT_FOUND  # it ended while its new URL was validated
     webhooks.register.put(renewed)
+    webhooks.authorized(renewed)
     return _ok(renewed.shown(_version(request)))
 
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, assert_never
 
+from graphtape.core.graph.batch import answers_of
 from graphtape.core.journal import Source
+from graphtape.core.notification.change import Change, changes_by, path_of
 from graphtape.core.notification.conduct import Conduct
-from graphtape.core.tape.outcome import Refuse, Replay
+from graphtape.core.tape.outcome import Assemble, Inject, Refuse, Replay
+from graphtape.core.tape.question import Batch
 from graphtape.server.http.delivery import Delivery
 from graphtape.server.notify import endpoint
 from graphtape.server.notify.app import App
 from graphtape.server.notify.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from graphtape.core.message import Response
+    from graphtape.core.scenario.notice import Notice
     from graphtape.core.tape.outcome import Outcome
+    from graphtape.core.tape.question import Question
     from graphtape.server.http.response import Sent
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.transaction import Transaction
@@ -40,6 +46,7 @@ class Notifier:
     conduct: Conduct = field(default_factory=Conduct)
     clock: Callable[[], float] = time.time
     _called: App = field(init=False)
+    _open: list[Webhooks] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         self._called = App(origin=self.origin, limit=self.conduct.limit)
@@ -52,13 +59,23 @@ class Notifier:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for webhooks in self._open:
+            await webhooks.close()
         await self._called.__aexit__(exc_type, exc, traceback)
 
     def webhooks(self, live: LiveSession) -> Webhooks:
         """Return what a session knows of its app's subscriptions."""
         if live.webhooks is None:
             live.webhooks = Webhooks(app=self._called, conduct=self.conduct, clock=self.clock)
+            self._open.append(live.webhooks)
         return live.webhooks
+
+    async def forget(self, live: LiveSession) -> None:
+        """Give up what a session that ends would still tell."""
+        if live.webhooks is not None:
+            self._open.remove(live.webhooks)
+            await live.webhooks.close()
+            live.webhooks = None
 
     async def answer(self, transaction: Transaction, outcome: Outcome) -> Sent | None:
         """Answer a request for `/subscriptions`; None for any other.
@@ -82,4 +99,74 @@ class Notifier:
         if bend is not None:
             answer = bend.apply(answer)
         last_byte = await transaction.answer(answer, Source.INJECTED, note=_NOTE, delivery=delivery)
+        self.noticed(live, () if bend is None else bend.notices)
         return last_byte.sent(answer.status)
+
+    def played(
+        self,
+        transaction: Transaction,
+        question: Question,
+        outcome: Replay | Assemble | Inject,
+        response: Response,
+    ) -> None:
+        """Notify of what an answered request changed, and of what a scenario says.
+
+        Args:
+            transaction: The request.
+            question: What it asks.
+            outcome: What answered it.
+            response: As it went out.
+        """
+        changes: list[tuple[Change, ...]] = []
+        notices: tuple[Notice, ...] = ()
+        match outcome:
+            case Replay(bend=bend):
+                if not isinstance(question.batch, Batch):
+                    changes.append(changes_by(transaction.request, response))
+                else:
+                    changes += _changes_by_parts(question.batch, response)
+                notices = () if bend is None else bend.notices
+            case Assemble(bend=bend, directed=directed):
+                if isinstance(question.batch, Batch):
+                    changes += _changes_by_parts(question.batch, response, outcome)
+                notices = () if bend is None else bend.notices
+                notices += () if directed is None else directed.notices
+            case Inject(answer=answer):
+                notices = answer.notices
+            case _:
+                assert_never(outcome)
+        webhooks = transaction.session.webhooks
+        if webhooks is not None:  # else nobody has subscribed
+            webhooks.tell([*filter(None, changes), *_noticed(notices)])
+            _tell_lifecycle(webhooks, notices)
+
+    def noticed(self, live: LiveSession, notices: Sequence[Notice]) -> None:
+        """Notify of what a scenario says."""
+        if live.webhooks is not None:
+            live.webhooks.tell(_noticed(notices))
+            _tell_lifecycle(live.webhooks, notices)
+
+
+def _tell_lifecycle(webhooks: Webhooks, notices: Iterable[Notice]) -> None:
+    for each in notices:
+        if each.lifecycle is not None:
+            webhooks.tell_lifecycle(each.lifecycle, resource=each.resource)
+
+
+def _noticed(notices: Iterable[Notice]) -> list[tuple[Change, ...]]:
+    return [
+        (Change(path=path_of(each.resource), type=each.change_type),)
+        for each in notices
+        if each.lifecycle is None
+    ]
+
+
+def _changes_by_parts(
+    batch: Batch, response: Response, assembled: Assemble | None = None
+) -> Iterator[tuple[Change, ...]]:
+    """Return what each part may have changed; of an assembled answer those from tape alone."""
+    answers = answers_of(response)
+    for part in batch.ordered:
+        played = assembled is None or isinstance(assembled.found[part.id], Replay)
+        if played and part.id in answers:
+            yield changes_by(part.request, answers[part.id])

@@ -76,6 +76,8 @@ async def play(
             signs_in=signs_in_at is not None or _leads_back(transaction, response),
         )
         whole = not last_byte.gone
+        if whole and services.notifier is not None:
+            services.notifier.played(transaction, question, outcome, response)
     finally:
         if not isinstance(outcome, Inject):
             (session.played if whole else session.release)(outcome)
@@ -141,4 +143,6 @@ async def break_answer(transaction: Transaction, fault: Fault) -> Sent:
     await services.wait_clock.pause(transaction.http, fault.wait, services.closing)
     transaction.observe_answer(None)
     transaction.journal(0, Source.INJECTED, note=fault.why)
+    if services.notifier is not None:
+        services.notifier.noticed(transaction.session, fault.notices)
     return await break_connection(transaction.http, fault, services.closing)

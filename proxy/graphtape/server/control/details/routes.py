@@ -5,12 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from graphtape.server.control.details import entry, library, tape
+from graphtape.server.control.details import entry, library, notification, tape
 from graphtape.server.control.details.message import (
     CassetteList,
+    DispatchList,
     EntryFacts,
     InteractionFacts,
     InteractionQuery,
+    NewNotification,
     ScenarioList,
     ScenarioText,
     TapePage,
@@ -57,6 +59,30 @@ DETAILS: tuple[AnyRoute, ...] = (
         body=Nothing,
         answer=InteractionFacts,
         errors=_UNKNOWN,
+    ),
+    Route(
+        method="POST",
+        path="/sessions/{id}/notifications",
+        name="notify",
+        summary="Notify the app of a change",
+        handler=notification.notify,
+        query=Nothing,
+        body=NewNotification,
+        may_be_empty=False,
+        answer=DispatchList,
+        status=HTTPStatus.ACCEPTED,
+        errors=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    ),
+    Route(
+        method="GET",
+        path="/sessions/{id}/notifications",
+        name="listNotifications",
+        summary="What became of the notifications of a session",
+        handler=notification.notifications,
+        query=Nothing,
+        body=Nothing,
+        answer=DispatchList,
+        errors=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),
     Route(
         method="GET",
