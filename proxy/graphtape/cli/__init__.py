@@ -24,6 +24,7 @@ _COMMANDS = (
     "trim",
     "refresh",
     "permissions",
+    "check",
     "scenarios",
     "ca",
     "console",

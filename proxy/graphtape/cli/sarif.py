@@ -48,16 +48,24 @@ def sarif(found: Sequence[tuple[Path, LocatedFinding]]) -> str:
         found: File and finding; paths as the user named them.
     """
     rules = [
-        {
-            "id": rule.value,
-            "shortDescription": {"text": about},
-            "help": {"text": _HELP},
-            "defaultConfiguration": {"level": _level(rule.value)},
-        }
-        for rule, about in _ABOUT.items()
+        rule_of(rule.value, about, _HELP, _level(rule.value)) for rule, about in _ABOUT.items()
     ]
+    return log(rules, [_result(path, located) for path, located in found])
+
+
+def rule_of(name: str, about: str, help_: str, level: str) -> dict[str, object]:
+    """Describe a rule."""
+    return {
+        "id": name,
+        "shortDescription": {"text": about},
+        "help": {"text": help_},
+        "defaultConfiguration": {"level": level},
+    }
+
+
+def log(rules: Sequence[object], results: Sequence[object]) -> str:
+    """Write rules and results as one SARIF log."""
     driver = {"name": "graphtape", "version": __version__, "rules": rules}
-    results = [_result(path, located) for path, located in found]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
@@ -69,11 +77,17 @@ def _level(rule: str) -> str:
 def _result(path: Path, located: LocatedFinding) -> dict[str, object]:
     finding, index = located.finding, located.interaction
     place = finding.place if index is None else f"interactions[{index}].{finding.place}"
+    text = f"{place}: {finding.excerpt}. {_ABOUT[Rule(finding.rule)]}. {_HELP}"
+    return result_of(path, finding.rule, _level(finding.rule), place=place, text=text)
+
+
+def result_of(path: Path, rule: str, level: str, *, place: str, text: str) -> dict[str, object]:
+    """Describe a finding: in a file, at a place that no line tells."""
     address = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     return {
-        "ruleId": finding.rule,
-        "level": _level(finding.rule),
-        "message": {"text": f"{place}: {finding.excerpt}. {_ABOUT[Rule(finding.rule)]}. {_HELP}"},
+        "ruleId": rule,
+        "level": level,
+        "message": {"text": text},
         "locations": [
             {
                 "physicalLocation": {
@@ -84,6 +98,6 @@ def _result(path: Path, located: LocatedFinding) -> dict[str, object]:
             }
         ],
         "partialFingerprints": {
-            "place/v1": hashlib.sha256(f"{finding.rule} {place}".encode()).hexdigest()[:32]
+            "place/v1": hashlib.sha256(f"{rule} {place}".encode()).hexdigest()[:32]
         },
     }

@@ -93,7 +93,7 @@ def shapes_of(interactions: Iterable[Interaction]) -> dict[Operation, Shape]:
 
 def operations_of(interaction: Interaction) -> Iterator[Operation]:
     """Return the operation a request calls; of a batch, those of its parts that were answered."""
-    parts = list(_parts(interaction))
+    parts = list(answered_parts(interaction))
     for part in parts:
         yield from operations_of(part)
     if not parts:
@@ -107,7 +107,7 @@ def _answers(interaction: Interaction) -> Iterator[_Seen]:
         values: tuple[Json, ...] = (json_of(response.headers, response.body),)
     except ValueError:
         values = ()
-    parts = [seen for part in _parts(interaction) for seen in _answers(part)]
+    parts = [seen for part in answered_parts(interaction) for seen in _answers(part)]
     yield _Seen(
         operation=Operation.of(request.method, request.url),
         status=response.status,
@@ -117,7 +117,7 @@ def _answers(interaction: Interaction) -> Iterator[_Seen]:
     yield from parts
 
 
-def _parts(interaction: Interaction) -> Iterator[Interaction]:
+def answered_parts(interaction: Interaction) -> Iterator[Interaction]:
     """Return the parts of a batch that were answered, as interactions of their own."""
     try:
         parts = parts_of(interaction.request) if is_batch(interaction.request) else ()

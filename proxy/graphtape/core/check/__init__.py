@@ -1,0 +1,1 @@
+"""What Graph doesn't have: operations, query options, properties, members of enums."""

@@ -1,0 +1,47 @@
+"""What Graph doesn't have, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lacks(StrEnum):
+    """What of a call, or of what is answered to it, there isn't."""
+
+    OPERATION = "operation"
+    OPTION = "query-option"
+    PROPERTY = "property"
+    MEMBER = "enum-member"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Finding:
+    """Something that Graph doesn't have.
+
+    Attributes:
+        place: Where it stands: `request.body.onboardingStatus`.
+        lacks: What it is.
+        what: It, as it was written.
+        of: What doesn't have it: an operation, a type, an enum; of an operation what there is.
+        near: What was probably meant; None where nothing is near.
+    """
+
+    place: str
+    lacks: Lacks
+    what: str
+    of: str = ""
+    near: str | None = None
+
+    def __str__(self) -> str:
+        hint = f"; {self.near}?" if self.near else ""
+        match self.lacks:
+            case Lacks.OPERATION:
+                also = f": {self.of}" if self.of else ""
+                return f"no {self.what}{also}{hint}"
+            case Lacks.OPTION:
+                return f"{self.of} takes no query option {self.what}{hint}"
+            case Lacks.PROPERTY:
+                return f"{self.of} has no property {self.what}{hint}"
+            case Lacks.MEMBER:
+                return f"{self.of} has no member {self.what}{hint}"
