@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
+import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from statistics import median
@@ -14,8 +17,9 @@ from benchmarks import tape
 from benchmarks.answer import check
 from benchmarks.contestant import middle, replay
 from benchmarks.load import put
-from benchmarks.process import Failed
-from benchmarks.table import Figure, Goal
+from benchmarks.process import Failed, environment, folder, pinned, python, started
+from benchmarks.table import Figure, Goal, Skipped
+from benchmarks.tape import ROOT
 from benchmarks.turns import say
 
 if TYPE_CHECKING:
@@ -61,6 +65,59 @@ def run(options: Options, results: Results) -> None:
             goal=1.7,
         )
     )
+    _steps(options, results)
+
+
+def _steps(options: Options, results: Results) -> None:
+    """Measure the steps of a shared session, with a real redis-server on the other core."""
+    redis = shutil.which("redis-server")
+    if redis is None:
+        why = "no redis-server: apt-get install redis-server"
+        results.skipped.append(Skipped(part=PART, name="steps", why=why))
+        return
+    with folder() as place:
+        path = place / "redis.sock"
+        command = [
+            redis,
+            "--port",
+            "0",
+            "--unixsocket",
+            str(path),
+            "--save",
+            "",
+            "--dir",
+            str(place),
+        ]
+        with started(command, place=place, server=False):
+            deadline = time.monotonic() + 20
+            while not path.exists():
+                if time.monotonic() > deadline:
+                    raise Failed("redis-server isn't up")
+                time.sleep(0.02)  # noqa: TID251 - waits for another process
+            runs = [_stepped(f"unix://{path}", options) for _ in range(options.rounds)]
+    own, plain, in_redis, p99 = (
+        median(run[name] for run in runs) for name in ("own", "plain", "redis", "p99")
+    )
+    for name, value, goal, unit in (
+        ("a step, CPU of the replica beyond the decision", (own - plain) * 1e6, 5.0, "µs"),
+        ("a step, CPU of Redis", in_redis * 1e6, 5.0, "µs"),
+        ("a step, p99 at 20,000/s", p99 * 1e3, 1.0, "ms"),
+    ):
+        results.goals.append(
+            Goal(part=PART, name=name, value=value, goal=goal, unit=unit, more_is_better=False)
+        )
+
+
+def _stepped(url: str, options: Options) -> dict[str, float]:
+    say(f"{PART}: steps")
+    done = subprocess.run(
+        pinned([*python("benchmarks.servers.steps"), url, str(options.seconds)], server=True),
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise Failed(f"steps: {done.stderr.strip()[-500:]}")
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def _opened(served: Served) -> tuple[Served, str]:

@@ -149,6 +149,9 @@ class Settings(Table, frozen=True, kw_only=True):
             the control port by.
         notify: Origin of the app that a replay notifies of changes; None notifies nobody.
         peers: `NAME=URL` of the control ports of other replicas.
+        state: Where sessions are kept that several proxies serve: a Redis URL; None keeps them
+            here.
+        session: What the default session is called there.
         fail_on: Verdicts on the client that make a run fail.
         keep_identities: Leave mail addresses, tenant ids and domains as they are.
         keep_opaque: Record what can't be looked into, such as damaged gzip.
@@ -196,6 +199,8 @@ class Settings(Table, frozen=True, kw_only=True):
     public_url: str | None = None
     notify: str | None = None
     peers: tuple[str, ...] = ()
+    state: str | None = None
+    session: str = "default"
     fail_on: tuple[Kind, ...] = ()
     keep_identities: bool = False
     keep_opaque: bool = False
@@ -285,17 +290,29 @@ class Settings(Table, frozen=True, kw_only=True):
         Raises:
             UsageError: A name or a URL is none, or one of them is missing.
         """
+        if self.state is not None:
+            for flag, value in (("--replica", self.replica), ("--peers", self.peers)):
+                if value:
+                    raise UsageError(
+                        f"{flag} divides sessions among proxies, and with --state each of them "
+                        "serves all; leave one out"
+                    )
+            return None
         if self.replica is None:
             for flag, value in (("--public-url", self.public_url), ("--peers", self.peers)):
                 if value:
                     raise UsageError(f"{flag} goes with --replica NAME; give that too")
             return None
         self.peer_urls()  # what is wrong with them is said at the start
-        url = self.public_url
-        return Replica(
-            name=check_name(self.replica, "--replica"),
-            public_url=None if url is None else check_url(url, "--public-url"),
-        )
+        return Replica(name=check_name(self.replica, "--replica"))
+
+    def public(self) -> str | None:
+        """Return where clients reach the data port, scheme to port; None where that isn't said.
+
+        Raises:
+            UsageError: It is another kind of URL, or none.
+        """
+        return None if self.public_url is None else check_url(self.public_url, "--public-url")
 
     def peer_urls(self) -> dict[str, str]:
         """Return where the control ports of other replicas are, by name.

@@ -15,6 +15,14 @@ from graphtape.cli.terminal.screen import is_terminal
 from graphtape.core.tape.outcome import Mode
 
 
+def _refused(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    del param
+    if value is not None:
+        raise click.UsageError(
+            "--state is for replay: a recording has one writer; record with one proxy", ctx
+        )
+
+
 @click.command("record", cls=trailing.TakesCommand)
 @click.argument("cassette", type=FilePath(dir_okay=False, path_type=Path))
 @upstream
@@ -25,6 +33,7 @@ from graphtape.core.tape.outcome import Mode
     "new_episodes: play what is "
     "recorded, add what isn't; all: record everything anew.",
 )
+@option("--state", hidden=True, expose_value=False, callback=_refused)
 @recording
 @proxying
 @click.pass_context

@@ -72,6 +72,17 @@ from graphtape.core.tape.position import Order
     metavar="URL",
     help="Where clients reach the data port of this replica: scheme, host and port.",
 )
+@option(
+    "--state",
+    metavar="URL",
+    help="Serve the sessions together with all who name the same Redis: redis://, rediss:// or "
+    "unix://.",
+)
+@option(
+    "--session",
+    metavar="NAME",
+    help="What the default session is called there; default unless said.",
+)
 @listed(
     "--peers",
     metavar="NAME=URL",

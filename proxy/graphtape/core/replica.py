@@ -20,13 +20,10 @@ class Replica:
 
     Attributes:
         name: The ids of its sessions begin with it and a dot.
-        public_url: Where clients reach its data port, scheme to port; None where they do by the
-            name that they call the control port by.
         default_at: Where the session of requests that name none is; None where it is here.
     """
 
     name: str
-    public_url: str | None = None
     default_at: str | None = None
 
     @property

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from graphtape.core.tape.outcome import Mode
 from graphtape.embedded.session import ProxySession
 from graphtape.runner import InThread, Proxy
@@ -54,7 +56,8 @@ class Server:
             UsageError: A setting is wrong.
         """
         self._proxy = Proxy(
-            settings=self.settings,
+            # A settings file may name a state for the command line: it is no test's.
+            settings=replace(self.settings, state=None),
             cassettes=self.cassettes,
             mode=self.mode,
             records=True,

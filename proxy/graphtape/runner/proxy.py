@@ -12,9 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import msgspec
 from aiohttp import web
 
 from graphtape.core.address import Address
+from graphtape.core.errors import RequestError, UsageError
 from graphtape.core.scenario.rule import NOBODY_NOTIFIED
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from graphtape.core.report.usage import Usage
     from graphtape.server.notify.notifier import Notifier
     from graphtape.server.session.live_session import LiveSession
+    from graphtape.server.session.sessions import Wish
     from graphtape.server.tls.secured import Secured
     from graphtape.settings import Settings
 
@@ -68,14 +71,14 @@ class Inherited:
         opener: With cassettes that are loaded.
         data: Listens already; so does `control`.
         secured: How the data port speaks TLS; None where it doesn't.
-        replica: Which of several it is.
+        replica: Which of several it is; None where all serve all sessions.
     """
 
     opener: Opener
     data: socket.socket
     control: socket.socket
     secured: Secured | None
-    replica: Replica
+    replica: Replica | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,6 +242,7 @@ class Proxy:
             end=self._end,
             folder=self.folder,
             replica=self._replica,
+            public_url=settings.public(),
         )
         self._services = Services(
             sessions=self.sessions,
@@ -261,6 +265,15 @@ class Proxy:
             self.on_note(NOBODY_NOTIFIED)
         if default.play.forwards:
             await self._connect()
+        if settings.state is not None:
+            if records:
+                raise UsageError("--state is for replay: a recording has one writer")
+            if origin is not None:
+                raise UsageError(
+                    "--notify keeps subscriptions in one process, and --state has several; leave "
+                    "one out"
+                )
+            await self._share(stack, default)
         if secured is not None and secured.authority is not None:
             from graphtape.server.tunnel import Gateway  # noqa: PLC0415 - few runs forward
 
@@ -302,6 +315,51 @@ class Proxy:
 
         conduct = self.conduct or Conduct(hurry=1000 if self.settings.fast else 1)
         return Notifier(origin=origin, conduct=conduct, clock=self.clock)
+
+    async def _share(self, stack: AsyncExitStack, default: LiveSession) -> None:
+        """Serve the sessions together with other proxies."""
+        from graphtape.server.control.direction import Library  # noqa: PLC0415 - few are shared
+        from graphtape.server.control.endpoints import wish_of  # noqa: PLC0415 - likewise
+        from graphtape.server.control.message import NewSession  # noqa: PLC0415 - likewise
+
+        try:
+            from graphtape.server.state.store import TapeDiffersError  # noqa: PLC0415 - likewise
+            from graphtape.server.state.stored import Stored  # noqa: PLC0415 - likewise
+        except ImportError as exc:
+            raise UsageError(
+                f"--state needs {exc.name}, which isn't installed; pip install 'graphtape[state]'"
+            ) from exc
+
+        library = Library(folder=self.folder)
+
+        def direct(live: LiveSession, said: bytes) -> None:
+            scenario, status = library.directing_now(msgspec.json.decode(said))
+            live.direct(scenario=scenario, status=status)
+
+        async def adopt(session_id: str) -> Wish | None:
+            said = await stored.wish(session_id)
+            if said is None:
+                return None
+            asked = msgspec.json.decode(said, type=NewSession)
+            return await wish_of(msgspec.structs.replace(asked, id=session_id), library)
+
+        async def share(live: LiveSession, said: bytes, new: bool) -> None:  # noqa: FBT001 - as Sessions calls it
+            try:
+                await stored.share(live, said, new=new)
+            except TapeDiffersError as exc:
+                raise RequestError(str(exc), status=409, code="GraphtapeTapeDiffers") from exc
+
+        stored = Stored(
+            settings=self.settings,
+            direct=direct,
+            report=lambda live: self._report(live.outcome),
+            close=self.sessions.close,
+        )
+        stored.sessions = self.sessions
+        stack.push_async_callback(stored.end)
+        await stored.begin(default)
+        self.sessions.share, self.sessions.adopt = share, adopt
+        self.sessions.known = stored.known
 
     async def _prepare(self, responder: Responder, default: LiveSession) -> None:
         """Make answers ready ahead; what is ready by then is never garbage."""
@@ -357,6 +415,10 @@ class Proxy:
             async with self._serving:
                 self._services.closing.set()
                 await self._settle(self._services.transactions)
+                for live in self.sessions:
+                    if live.shared is not None:  # while there is a connection
+                        await live.shared.end()
+                        live.shared = None
         finally:
             for live in self.sessions:
                 await self._save(live, well=not self._spoilt)
@@ -383,6 +445,8 @@ class Proxy:
         await self._save(live, well=well)
 
     async def _save(self, live: LiveSession, *, well: bool) -> None:
+        if live.shared is not None:
+            await live.shared.end()
         await asyncio.to_thread(live.end, now=observer_clock(), well=well)
 
     async def _settle(self, transactions: Iterable[Transaction]) -> None:

@@ -47,7 +47,10 @@ async def handle(http: BaseRequest, services: Services) -> Sent:
 
                 check_client(http)
             arrived = services.read(http)
-            session = services.sessions.identify(arrived.session)
+            sessions = services.sessions
+            named = arrived.session
+            found = sessions.identify(named) if sessions.adopt is None else None
+            session = found or await sessions.found(named)
         except RequestError as exc:
             return await turn_away(http, services, exc, began)
     with Transaction(
@@ -67,6 +70,10 @@ async def _guarded(transaction: Transaction) -> Sent:
     try:
         return await _serve(transaction)
     except RequestError as exc:
+        if http.writer.output_size:
+            transaction.observe_answer(None)
+            transaction.journal(0, Source.REFUSED, note=str(exc))
+            return break_off(http)
         return await transaction.error(exc.code, str(exc), status=exc.status)
     except ConnectionError:
         transaction.observe_answer(None)
@@ -113,11 +120,13 @@ async def _serve(transaction: Transaction) -> Sent:
 
 async def _decided(transaction: Transaction) -> tuple[Question, Outcome]:
     """Decide a request, unless it was as its bytes arrived."""
-    if transaction.decided is not None:
+    if transaction.decided is not None and transaction.decided.outcome is not None:
         if isinstance(transaction.decided.outcome, RequestError):
             raise transaction.decided.outcome
         return transaction.decided.question, transaction.decided.outcome
     session, services = transaction.session.play, transaction.services
+    if transaction.decided is not None:
+        return await _by_step(transaction, transaction.decided.question)
     ask_for_body(transaction.http)
     whole = session.plays or not session.forwards
     root = services.upstream.tape_root
@@ -128,4 +137,25 @@ async def _decided(transaction: Transaction) -> tuple[Question, Outcome]:
     question = session.compile(
         transaction.request, override=override_of(transaction.incoming.options)
     )
+    shared = transaction.session.shared
+    if shared is not None and shared.needs_step(question):
+        return await _by_step(transaction, question)
     return question, session.decide(question, now=services.wait_clock.now())
+
+
+async def _by_step(transaction: Transaction, question: Question) -> tuple[Question, Outcome]:
+    """Let a step of a shared session decide a request."""
+    shared, session = transaction.session.shared, transaction.session.play
+    assert shared is not None  # noqa: S101 - who asks has seen it
+    if question.override_fit is not None:
+        raise RequestError(
+            "Graphtape-Scenario names a scenario, and this session is shared by several proxies; "
+            "direct the session instead, or name a status",
+            code="GraphtapeScenario",
+        )
+    while True:
+        outcome, transaction.reserved = await shared.decide(question)
+        if outcome is not None:
+            transaction.stepped = True
+            return question, outcome
+        question = session.compile(question.request, override=question.override)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from graphtape.core.errors import RequestError
 from graphtape.core.journal import Entry, Source
 from graphtape.core.refresh import Timing
+from graphtape.core.scenario.effect import CUT
 from graphtape.server.control import Events
 from graphtape.server.http.delivery import PLAIN, Delivery, WaitClock
 from graphtape.server.http.errors import own_error
@@ -161,6 +162,8 @@ class Transaction:
         decided: What was decided as its bytes arrived; the observer has seen it then.
         number: In the session's journal.
         task: That serves it.
+        stepped: Whether a step of a shared session decided it.
+        reserved: By what name its answer is reserved there; None where it isn't.
     """
 
     http: BaseRequest
@@ -171,6 +174,8 @@ class Transaction:
     decided: Decided | None = None
     number: int = field(init=False)
     task: asyncio.Task[object] = field(init=False)
+    stepped: bool = False
+    reserved: str | None = None
     _seen: Request | None = None
 
     def __post_init__(self) -> None:
@@ -188,6 +193,7 @@ class Transaction:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
         self.services.transactions.discard(self)
 
     @property
@@ -214,6 +220,8 @@ class Transaction:
         base = None if signs_in else self.incoming.base
         local = addressed(response, self.request, base)
         async with self.responding(outgoing_of(local, source, index), delivery) as last_byte:
+            if self.reserved is not None and delivery.fault not in CUT:
+                await self._commit(self.reserved)
             await last_byte()
         self.observe_answer(None if last_byte.gone else local)
         notes = "; ".join(filter(None, (note, delivery.why)))
@@ -226,6 +234,18 @@ class Transaction:
             effects=delivery.why,
         )
         return last_byte
+
+    async def _commit(self, name: str) -> None:
+        """Move the tape on for everybody, before a client has seen the whole answer."""
+        self.reserved = None
+        assert self.session.shared is not None  # noqa: S101 - it has reserved the answer
+        await self.session.shared.commit(name)
+
+    def release(self) -> None:
+        """Let the answer that was reserved play again, if it hasn't played."""
+        if self.reserved is not None and self.session.shared is not None:
+            self.session.shared.release(self.reserved)
+            self.reserved = None
 
     def observe_request(self) -> None:
         """Let the observer see the request, as the client sent it."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,14 @@ class Account:
     budget: Budget
     _writes: deque[float] = field(default_factory=deque)
     _any: deque[float] = field(default_factory=deque)
+
+    def snapshot(self) -> tuple[list[float], list[float]]:
+        """Return the times of the requests that count."""
+        return list(self._writes), list(self._any)
+
+    def restore(self, writes: Iterable[float], any_: Iterable[float]) -> None:
+        """Count what `snapshot` says."""
+        self._writes, self._any = deque(writes), deque(any_)
 
     def spend(self, *, write: bool, now: float) -> int | None:
         """Take one request, or return the whole seconds until one is let through again.

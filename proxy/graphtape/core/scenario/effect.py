@@ -33,6 +33,10 @@ class WireFault(enum.StrEnum):
     BAD_CHUNK = "bad_chunk"
 
 
+CUT = frozenset({WireFault.TRUNCATE, WireFault.BAD_CHUNK})
+"""Faults with which an answer never goes out whole."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
     """Answer in Graph's place."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
+from msgspec import Struct
+
 from graphtape.core.matching.key import writes
 from graphtape.core.scenario.budget import Account
 from graphtape.core.scenario.calls import Always, misses
@@ -230,6 +232,19 @@ class _Track:
         )
 
 
+class PlaySnapshot(Struct, frozen=True, array_like=True):
+    """What scenarios have counted at one moment.
+
+    Attributes:
+        tracks: Of each rule: the calls it matched, those it acted on, and the times that count
+            against a budget, of writes and of any.
+        seen: The actions some rule waits for that were let pass.
+    """
+
+    tracks: list[tuple[int, int, tuple[list[float], list[float]]]]
+    seen: list[str]
+
+
 @dataclass(slots=True, kw_only=True)
 class Play:
     """Scenarios in one session. Not for two threads at once.
@@ -279,6 +294,29 @@ class Play:
         """Return the same scenarios with nothing counted; a `Fit` is good for both."""
         tracks = tuple(each.anew() for each in self._tracks)
         return replace(self, _tracks=tracks, seen=set(), _last=None)
+
+    def snapshot(self) -> PlaySnapshot:
+        """Return all that was counted."""
+        return PlaySnapshot(
+            tracks=[
+                (each.matched, each.acted, each.account.snapshot() if each.account else ([], []))
+                for each in self._tracks
+            ],
+            seen=sorted(self.seen),
+        )
+
+    def restore(self, found: PlaySnapshot) -> None:
+        """Count what `snapshot` says; of the same scenarios."""
+        for track, (matched, acted, spent) in zip(self._tracks, found.tracks, strict=True):
+            track.matched, track.acted = matched, acted
+            if track.account is not None:
+                track.account.restore(*spent)
+        self.seen = set(found.seen)
+
+    @property
+    def no_reasons(self) -> tuple[None, ...]:
+        """The reasons of a request that was matched elsewhere."""
+        return (None,) * len(self._tracks)
 
     def fit(self, request: Request, *, session: str) -> Fit:
         """Find the rules that match a request. Nothing is counted.

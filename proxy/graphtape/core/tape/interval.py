@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from graphtape.core.tape.index import Index
 
@@ -71,6 +71,16 @@ class Interval:
     def bounds(self) -> tuple[int, int]:
         """Its first slot, and the one after its last."""
         return self._low, self._high
+
+    def snapshot(self) -> tuple[int | None, list[tuple[int, int, int]]]:
+        """Return where it stands, and what was played in it."""
+        return self.position, [(*name, slot) for name, slot in self._cursors.items()]
+
+    def restore(self, position: int | None, cursors: Iterable[tuple[int, int, int]]) -> None:
+        """Stand where `snapshot` says; only for one that is new."""
+        if position is not None:
+            self.move(position)
+        self._cursors = {(first, length): slot for first, length, slot in cursors}
 
     def ahead(self) -> Interval:
         """Return a copy to look ahead with; what plays in the copy doesn't change this one."""

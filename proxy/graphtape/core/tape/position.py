@@ -7,10 +7,12 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, assert_never
 
+from msgspec import Struct
+
 from graphtape.core.tape.interval import How, Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from graphtape.core.tape.index import Index
 
@@ -88,6 +90,27 @@ class Miss:
     """Nothing answers."""
 
     reason: NotRecorded | AlreadyPlayed
+
+
+class PlayerSnapshot(Struct, frozen=True, array_like=True):
+    """A player at one moment: slots and counts, and nothing of a tape.
+
+    Attributes:
+        position: Slot of the write most recently played; None before the first.
+        cursors: Of each list of answers, by its first slot and length, the last played in the
+            interval.
+        passed: Likewise, how many were looked at.
+        freed: Likewise, those that were released.
+        reserved: Slots on their way out.
+        played: Slots whose answers went out whole.
+    """
+
+    position: int | None
+    cursors: list[tuple[int, int, int]]
+    passed: list[tuple[int, int, int]]
+    freed: list[tuple[int, int, list[int]]]
+    reserved: list[int]
+    played: list[int]
 
 
 NOT_RECORDED = Miss(reason=NotRecorded())
@@ -290,6 +313,31 @@ class Player:
     def _free_again(self, slot: int, answers: Sequence[int]) -> None:
         for each in self._index.lists.get(slot, (answers,)):
             heappush(self._freed.setdefault((each[0], len(each)), []), slot)
+
+    def snapshot(self) -> PlayerSnapshot:
+        """Return all that tells what is given next."""
+        position, cursors = self._interval.snapshot()
+        return PlayerSnapshot(
+            position=position,
+            cursors=cursors,
+            passed=[(*name, count) for name, count in self._passed.items()],
+            freed=[(*name, sorted(slots)) for name, slots in self._freed.items() if slots],
+            reserved=sorted(self._reserved),
+            played=sorted(self._played),
+        )
+
+    def restore(self, found: PlayerSnapshot) -> None:
+        """Stand where `snapshot` says."""
+        self.rewind()
+        self._interval.restore(found.position, found.cursors)
+        self._passed = {(first, length): count for first, length, count in found.passed}
+        self._freed = {(first, length): slots for first, length, slots in found.freed}
+        self._reserved = set(found.reserved)
+        self._played = set(found.played)
+
+    def saw(self, slots: Iterable[int]) -> None:
+        """Say that answers went out elsewhere which move nothing on."""
+        self._played.update(slots)
 
     def played_slots(self) -> frozenset[int]:
         """Return the slots whose answers went out whole, so far."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from graphtape.core.tape.outcome import Assemble, Forward, Found, Override, Playback, Refuse, Replay
 from graphtape.core.tape.position import NOT_RECORDED, Miss
@@ -38,17 +38,33 @@ class Sought:
 
     def __init__(self, playback: Playback, request: Request) -> None:
         """Look a request up."""
-        self.playback = playback
         recording = playback.recording
         asked = recording.ask(request)
         answers = asked.answers
+        self.by_order = answers is not None and recording.by_order(asked, answers)
+        self.sent = asked.sent
+        self.settle(playback, answers, request, write=asked.write)
+
+    @classmethod
+    def of_slots(
+        cls, playback: Playback, answers: Sequence[int] | None, request: Request, *, write: bool
+    ) -> Self:
+        """Make what a look-up came to elsewhere: the answers count, and nobody is given them."""
+        made = cls.__new__(cls)
+        made.by_order, made.sent = False, {}
+        made.settle(playback, answers, request, write=write)
+        return made
+
+    def settle(
+        self, playback: Playback, answers: Sequence[int] | None, request: Request, *, write: bool
+    ) -> None:
+        """Take what a look-up came to; arguments as the attributes."""
+        self.playback = playback
         short = answers is not None and len(answers) <= _SHORT
         # A compiled tape gives a view of its own memory, which takes longer to look into.
         self.answers: Sequence[int] | None = tuple(answers) if answers and short else answers
-        self.write = asked.write
-        self.by_order = answers is not None and recording.by_order(asked, answers)
+        self.write = write
         self.request = request
-        self.sent = asked.sent
         self._last: Replay | None = None
         # Of a request with one answer the last is enough: most requests have one.
         self._replays: dict[tuple[int, How], Replay] | None = {} if self.varies else None
@@ -125,6 +141,7 @@ class Question:
         override_fit: What the scenarios of the override make of it.
         batch: Its parts, where it is a `$batch`; why Graph would refuse it; None of any other.
         settled: Of a `$batch`, what answered it, as long as its tapes are in these states.
+        shape: As a step has it, once one did; else empty.
     """
 
     request: Request
@@ -134,6 +151,7 @@ class Question:
     override_fit: Fit | None = None
     batch: Batch | RequestError | None = None
     settled: tuple[tuple[object, ...], Replay | Assemble] | None = None
+    shape: bytes = b""
     _assembled: dict[tuple[object, ...], Assemble] | None = None
     _bent: dict[tuple[Replay | Assemble, Bend], Replay | Assemble] | None = None
 

@@ -22,6 +22,7 @@ from graphtape.core.report.wording import count
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.proxy import GRACE, Inherited, Proxy
 from graphtape.runner.workers.process import work
+from graphtape.runner.workers.shared import together
 from graphtape.runner.workers.worker import Worker, open_sessions
 from graphtape.server.control import check_control_address
 from graphtape.server.http.ports import Addresses, listen, serve_once_asked, url_of
@@ -130,24 +131,19 @@ class Fleet:
         from multiprocessing import Pipe, get_context  # noqa: PLC0415 - few runs have workers
 
         settings = self.settings
+        shared = settings.state is not None
         more = str(Address(Address.parse(settings.listen).host, 0))
         scheme = "https" if secured is not None and secured.context is not None else "http"
         with ExitStack() as taken:
-            ports = [
-                (
-                    taken.enter_context(
-                        listen(settings.listen if not number else more, "--listen")
-                    ),
-                    taken.enter_context(listen("127.0.0.1:0", "--control")),
-                )
-                for number in range(settings.workers or 1)
-            ]
+            ports = _ports(settings, taken)
             first = url_of(ports[0][0], settings.listen, scheme=scheme)
             gc.freeze()  # what is loaded by now is shared: no worker's collector is to touch it
             context = get_context("fork")
             for number, (data, own_control) in enumerate(ports):
                 ours, theirs = Pipe()
-                replica = Replica(name=f"w{number}", default_at=first if number else None)
+                replica = Replica(
+                    name=f"w{number}", default_at=first if number and not shared else None
+                )
                 proxy = Proxy(
                     settings=msgspec.structs.replace(
                         settings,
@@ -168,7 +164,7 @@ class Fleet:
                         data=data,
                         control=own_control,
                         secured=secured,
-                        replica=replica,
+                        replica=None if shared else replica,
                     ),
                 )
                 # A port or a pipe that a sibling holds as well would outlive its worker.
@@ -187,7 +183,7 @@ class Fleet:
                         control=url_of(own_control, "127.0.0.1:0"),
                         process=process,
                         pipe=ours,
-                        default_id=replica.default_id if number else DEFAULT_ID,
+                        default_id=DEFAULT_ID if shared or not number else replica.default_id,
                     )
                 )
 
@@ -259,6 +255,7 @@ class Fleet:
             closed=lambda name, session: by_name[name].closed(session),
             token=self.settings.control_token,
             console=self.settings.console,
+            shared=self.settings.state is not None,
         )
         return ControlRunner(front.application(), access_log=None, shutdown_timeout=1)
 
@@ -280,6 +277,8 @@ class Fleet:
     def reports(self) -> list[Report]:
         """Tell what each session came to, the default one first; once the workers have stopped."""
         now = time.time()
+        if self.settings.state is not None:
+            return together([each for worker in self._workers for each in worker.account(now=now)])
         first, *others = self._workers[0].account(now=now)
         for worker in self._workers[1:]:
             unnamed, *named = worker.account(now=now)
@@ -295,6 +294,20 @@ class Fleet:
         """Let the workers go: what their tapes hold can't be asked any more."""
         for worker in self._workers:
             worker.close()
+
+
+def _ports(settings: Settings, taken: ExitStack) -> list[tuple[socket.socket, socket.socket]]:
+    """Take the data and control port of each worker."""
+    shared = settings.state is not None
+    address = settings.listen
+    found: list[tuple[socket.socket, socket.socket]] = []
+    for _ in range(settings.workers or 1):
+        data = taken.enter_context(listen(address, "--listen", shared=shared))
+        found.append((data, taken.enter_context(listen("127.0.0.1:0", "--control"))))
+        host = Address.parse(settings.listen).host
+        # Of those who share a port, the system gives each connection to one.
+        address = str(Address(host, data.getsockname()[1] if shared else 0))
+    return found
 
 
 def _check(settings: Settings) -> None:

@@ -117,6 +117,8 @@ def _handler(route: AnyRoute) -> Handler:
             passed = await others.answer(request, request.match_info["id"])
             if passed is not None:
                 return passed
+        if "id" in request.match_info and request.app[_DESK].sessions.adopt is not None:
+            await request.app[_DESK].sessions.found(request.match_info["id"])
         # What is asked first, then what of: a body that is none is said even where nobody is open.
         query = reading.query(request, route.query)
         body = None

@@ -46,6 +46,10 @@ class Library:
         Raises:
             RequestError: It is none, or there is no such scenario.
         """
+        return await asyncio.to_thread(self.directing_now, said)
+
+    def directing_now(self, said: object) -> Directing:
+        """Read as `directing` does; works on files: not for the loop."""
         if isinstance(said, dict) and not {"name", "rules"} & said.keys():
             if not said:
                 raise fault("GraphtapeBody", "$", f"says nothing; {_FORMS}")
@@ -54,9 +58,9 @@ class Library:
             except SpellingError as exc:
                 where = json_path(exc.keys)
                 raise fault("GraphtapeBody", where, f"{exc.reason}; {_FORMS}") from exc
-            chosen = () if both.scenario is None else await self.read(both.scenario)
+            chosen = () if both.scenario is None else self._read(both.scenario)
             return chosen, statuses(both.status)
-        return await self.read(said, at="$"), ()
+        return self._read(said, at="$"), ()
 
     async def read(self, said: object, *, at: str = "$.scenario") -> tuple[Scenario, ...]:
         """Read one scenario, or a list of them.
@@ -68,19 +72,22 @@ class Library:
         Raises:
             RequestError: It is none, or there is no such scenario.
         """
-        if isinstance(said, list):
-            return tuple([await self._one(each, f"{at}[{n}]") for n, each in enumerate(said)])
-        return (await self._one(said, at),)
+        return await asyncio.to_thread(self._read, said, at=at)
 
-    async def _one(self, said: object, at: str) -> Scenario:
+    def _read(self, said: object, *, at: str = "$.scenario") -> tuple[Scenario, ...]:
+        if isinstance(said, list):
+            return tuple([self._one(each, f"{at}[{n}]") for n, each in enumerate(said)])
+        return (self._one(said, at),)
+
+    def _one(self, said: object, at: str) -> Scenario:
         try:
             match said:
                 case str() if scenarios.is_file(said):
-                    return await asyncio.to_thread(self._file, said)
+                    return self._file(said)
                 case str():
-                    return await asyncio.to_thread(scenarios.preset, said)
+                    return scenarios.preset(said)
                 case {"name": str() as name, **rest} if not rest:
-                    return await asyncio.to_thread(scenarios.preset, name)
+                    return scenarios.preset(name)
                 case dict():
                     return scenario_of(said)
                 case _:

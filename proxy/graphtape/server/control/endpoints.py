@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 from aiohttp import web
 
 from graphtape import __version__
@@ -32,8 +33,14 @@ from graphtape.server.control.ticks import Ticks
 from graphtape.server.session.sessions import Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from graphtape.core.report.report import Report
+    from graphtape.server.control.direction import Library
     from graphtape.server.control.route import Call
     from graphtape.server.session.live_session import LiveSession
+    from graphtape.server.session.steps import Shared
+    from graphtape.server.state.part import Part
 
     Plain: TypeAlias = Call[Nothing, Nothing]
 
@@ -63,6 +70,7 @@ async def health(call: Plain) -> Health:
 
 async def list_sessions(call: Plain) -> SessionList:
     """List the open sessions."""
+    await call.desk.sessions.find_all()
     own = [_facts(call, live) for live in call.desk.sessions]
     if call.desk.others is None:
         return SessionList(sessions=own)
@@ -82,18 +90,28 @@ async def open_session(call: Call[Nothing, NewSession]) -> Opened | web.StreamRe
             f"$.id: {asked.id!r} is a step in a path, which clients take out; send another",
             code="GraphtapeSessionId",
         )
-    cassettes = [asked.cassettes] if isinstance(asked.cassettes, str) else asked.cassettes
-    wish = Wish(
-        id=asked.id,
-        cassettes=tuple(cassettes),
-        mode=asked.mode,
-        scenario=None if asked.scenario is None else await call.desk.library.read(asked.scenario),
-        status=None if asked.status is None else statuses(asked.status),
-    )
+    wish = await wish_of(asked, call.desk.library)
     live = await call.desk.sessions.open(wish)
     call.desk.warn(wish.status or ())
     call.headers["Location"] = f"/sessions/{live.play.id}"
     return Opened(id=live.play.id, base_url=call.url_of(live))
+
+
+async def wish_of(asked: NewSession, library: Library) -> Wish:
+    """Return what a session is to be, of the body that asks for it.
+
+    Raises:
+        RequestError: There is no such scenario, or a status is none.
+    """
+    cassettes = [asked.cassettes] if isinstance(asked.cassettes, str) else asked.cassettes
+    return Wish(
+        id=asked.id,
+        cassettes=tuple(cassettes),
+        mode=asked.mode,
+        scenario=None if asked.scenario is None else await library.read(asked.scenario),
+        status=None if asked.status is None else statuses(asked.status),
+        said=msgspec.json.encode(msgspec.structs.replace(asked, id=None)),
+    )
 
 
 async def get_session(call: Plain) -> SessionFacts:
@@ -104,15 +122,30 @@ async def get_session(call: Plain) -> SessionFacts:
 async def close_session(call: Plain) -> web.Response:
     """End a session: save what it recorded, and give its last report."""
     form = wanted_form(call.request)  # before anything is done
+    shared = call.session.shared
+    ends = shared is not None and call.session is not call.desk.sessions.default
+    parts = await shared.gather(end=True) if shared is not None and ends else []
     live = await call.desk.sessions.close(call.session.play.id)
-    return rendered(call.desk.report(live), form)
+    return rendered(_whole(call.desk.report(live), parts), form)
+
+
+def _whole(report: Report, parts: Sequence[Part]) -> Report:
+    """Return a report with what other proxies know of the session."""
+    if not parts:
+        return report
+    from graphtape.server.state.part import merged  # noqa: PLC0415 - few sessions are shared
+
+    return merged(report, parts)
 
 
 async def direct(call: Call[Nothing, object]) -> Directed:
     """Put scenarios and statuses in place of those a session has."""
     live = call.session
     scenario, status = await call.desk.library.directing(call.body)
-    live.direct(scenario=scenario, status=status)
+    if live.shared is None:
+        live.direct(scenario=scenario, status=status)
+    else:
+        await live.shared.direct(msgspec.json.encode(call.body))
     call.desk.warn(status)
     if call.desk.notifier is None and any(each.notifies for each in scenario):
         call.desk.sessions.opener.say(NOBODY_NOTIFIED)
@@ -121,16 +154,26 @@ async def direct(call: Call[Nothing, object]) -> Directed:
 
 async def undirect(call: Plain) -> None:
     """Take away a session's scenarios and statuses."""
-    call.session.undirect()
+    live = call.session
+    if live.shared is None:
+        live.undirect()
+    else:
+        await live.shared.direct(b"[]")
 
 
 async def rewind(call: Plain) -> None:
     """Play a session's tapes and scenarios from their start; its journal stays."""
-    call.session.rewind()
+    live = call.session
+    if live.shared is not None:
+        await live.shared.rewind()
+    else:
+        live.rewind()
 
 
 async def journal(call: Call[JournalQuery, Nothing]) -> JournalPage:
     """Give a session's journal, page by page."""
+    if call.session.shared is not None:
+        return await _shared_journal(call.session.shared, call.query)
     book = call.session.play.journal
     after = call.query.after
     first = max(after, book.gone)
@@ -142,10 +185,23 @@ async def journal(call: Call[JournalQuery, Nothing]) -> JournalPage:
     )
 
 
+async def _shared_journal(shared: Shared, query: JournalQuery) -> JournalPage:
+    """Give a page of the journals of all proxies, as this one has read them."""
+    book = await shared.journal()
+    entries = book[query.after : query.after + query.limit]
+    return JournalPage(
+        entries=[each for each in entries if query.source in {"", each.source.value}],
+        next=query.after + len(entries),
+        gone=0,
+    )
+
+
 async def report(call: Plain) -> web.Response:
     """Give a session's report so far, as the client accepts it."""
     form = wanted_form(call.request)
-    return rendered(call.desk.report(call.session), form)
+    shared = call.session.shared
+    parts = [] if shared is None else await shared.gather()
+    return rendered(_whole(call.desk.report(call.session), parts), form)
 
 
 async def events(call: Call[EventsQuery, Nothing]) -> web.StreamResponse:

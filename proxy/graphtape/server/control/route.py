@@ -84,9 +84,8 @@ class Desk:
 
         Unless that was said, it has the name that a call of the control port used.
         """
-        replica = self.sessions.replica
-        if replica is not None and replica.public_url is not None:
-            return URL(replica.public_url)
+        if self.sessions.public_url is not None:
+            return URL(self.sessions.public_url)
         return URL(self.data_url).with_host(host_name(request).strip("[]"))
 
 

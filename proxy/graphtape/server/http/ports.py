@@ -95,8 +95,13 @@ def forget_dead(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def listen(address: str, flag: str) -> socket.socket:
+def listen(address: str, flag: str, *, shared: bool = False) -> socket.socket:
     """Take a port.
+
+    Args:
+        address: HOST:PORT.
+        flag: That it was given by.
+        shared: Whether others may take it as well: each connection goes to one of them.
 
     Raises:
         ListenError: It is taken, or not this machine's.
@@ -105,7 +110,9 @@ def listen(address: str, flag: str) -> socket.socket:
     place = Address.parse(address)
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     try:
-        return socket.create_server((place.host, place.port), family=family, backlog=512)
+        return socket.create_server(
+            (place.host, place.port), family=family, backlog=512, reuse_port=shared
+        )
     except OSError as exc:
         raise ListenError(_why(exc, place, flag)) from exc
 

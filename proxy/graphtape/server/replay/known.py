@@ -71,7 +71,8 @@ class Decided:
         began: `time.perf_counter()` at its arrival.
         base: The proxy's address as the client knows it, session prefix included.
         question: What it asks.
-        outcome: What was decided; why it is refused.
+        outcome: What was decided; why it is refused; None where its session is shared, and a step
+            decides.
     """
 
     live: LiveSession
@@ -79,7 +80,7 @@ class Decided:
     began: float
     base: str
     question: Question
-    outcome: Outcome | RequestError
+    outcome: Outcome | RequestError | None
 
 
 class Known:
@@ -96,13 +97,14 @@ class Known:
             what came before.
         ready: By what was decided, the answer made ready, or None where that takes a task; None
             of a request with but one answer.
+        steps: Whether a step of the shared session decides it.
         last: What was decided last.
         last_ready: The answer to that.
     """
 
     __slots__ = (
         *("base", "called", "configuration", "kinds"),
-        *("last", "last_ready", "live", "origin", "question", "ready"),
+        *("last", "last_ready", "live", "origin", "question", "ready", "steps"),
     )
 
     def __init__(
@@ -122,5 +124,7 @@ class Known:
         self.question: Question = play.compile(request)
         self.kinds: tuple[Kind, ...] | None = self.live.observer.of_each(request)
         self.ready: dict[Outcome, Ready | None] | None = {} if self.question.varies else None
+        shared = self.live.shared
+        self.steps = shared is not None and shared.needs_step(self.question)
         self.last: Outcome | None = None
         self.last_ready: Ready | None = None

@@ -80,7 +80,10 @@ async def play(
             services.notifier.played(transaction, question, outcome, response)
     finally:
         if not isinstance(outcome, Inject):
-            (session.played if whole else session.release)(outcome)
+            if transaction.stepped:
+                transaction.release()
+            else:
+                (session.played if whole else session.release)(outcome)
     return last_byte.sent(response.status)
 
 
@@ -100,12 +103,22 @@ async def refuse(transaction: Transaction, question: Question, outcome: Refuse) 
 
     elsewhere = at_authority(transaction.request)
     if elsewhere is not None:
-        found = transaction.session.play.find(elsewhere)
+        found = await _found(transaction, elsewhere)
         if found is not None:
             return await play(transaction, question, found, signs_in_at=elsewhere)
     from graphtape.server.signin.answers import answer_here  # noqa: PLC0415 - as `explain`
 
     return await answer_here(transaction) or await _miss(transaction, outcome)
+
+
+async def _found(transaction: Transaction, elsewhere: Request) -> Replay | None:
+    """Find what was recorded at another place than the client asked."""
+    shared = transaction.session.shared
+    if shared is None:
+        return transaction.session.play.find(elsewhere)
+    found, transaction.reserved = await shared.find(elsewhere)
+    transaction.stepped = True
+    return found
 
 
 async def _miss(transaction: Transaction, plan: Refuse) -> Sent:

@@ -151,6 +151,8 @@ class Responder:
         expects = live.observer.expects
         if known.kinds is None or expects or not live.verdicts.again(known.kinds):
             _watch(known, number)
+        if known.steps:
+            return _decided(known, number, began, caller, None)
         outcome: Outcome | RequestError
         try:
             directed = known.question.fit is not None
@@ -337,7 +339,7 @@ def _decided(
     number: int,
     began: float,
     caller: bytes,
-    outcome: Outcome | RequestError,
+    outcome: Outcome | RequestError | None,
 ) -> Decided:
     """Hand a request on, with the id it has this time."""
     question = known.question

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +15,7 @@ from graphtape.core.errors import RequestError
 from graphtape.core.replica import name_in
 from graphtape.server.control.app import application, openapi
 from graphtape.server.control.details.message import CassetteList, CassetteRow
-from graphtape.server.control.message import Health, Opened, SessionList
+from graphtape.server.control.message import Health, Opened, SessionFacts, SessionList
 from graphtape.server.control.reading import body_bytes
 from graphtape.server.replicas.streams import pass_stream_on, pass_streams_on
 
@@ -48,6 +49,7 @@ class Front:
         closed: Likewise, of one that ended.
         token: That each request must show; None where only this machine can ask.
         console: Whether the web console is served.
+        shared: Whether every worker serves every session.
     """
 
     peers: Peers
@@ -56,6 +58,7 @@ class Front:
     closed: Callable[[str, str], None]
     token: str | None
     console: bool
+    shared: bool = False
     _turns: count[int] = field(default_factory=count)
 
     def application(self) -> web.Application:
@@ -86,6 +89,8 @@ class Front:
         Raises:
             RequestError: 404; it names none.
         """
+        if self.shared:
+            return self._living()[0]
         names = list(self.peers.urls)
         name = names[0] if session_id == _DEFAULT else name_in(session_id)
         if name not in self.peers.urls:
@@ -117,7 +122,11 @@ class Front:
         living = self._living()
         wanted = _wanted_id(await body_bytes(request))
         named = None if wanted is None else name_in(wanted)
-        name = named if named in self.peers.urls else living[next(self._turns) % len(living)]
+        name = (
+            named
+            if named in self.peers.urls and not self.shared
+            else living[next(self._turns) % len(living)]
+        )
         answer = await self.peers.pass_on(request, str(name))
         if answer.status == web.HTTPCreated.status_code and isinstance(answer.body, bytes):
             self.opened(str(name), msgspec.json.decode(answer.body, type=Opened).id)
@@ -156,6 +165,8 @@ class Front:
         lists, unreachable = await self._all(request, SessionList)
         hidden = self._hidden()
         sessions = [each for found in lists for each in found.sessions if each.id not in hidden]
+        if self.shared:
+            sessions = _summed(sessions)
         return _json(SessionList(sessions=sessions, unreachable=unreachable))
 
     async def _health(self, request: web.Request) -> web.Response:
@@ -166,7 +177,9 @@ class Front:
         return _json(
             msgspec.structs.replace(
                 first,
-                sessions=sum(each.sessions for each in answers) - hidden,
+                sessions=max(each.sessions for each in answers)
+                if self.shared
+                else sum(each.sessions for each in answers) - hidden,
                 requests=sum(each.requests for each in answers),
                 listeners=max(each.listeners for each in answers),
             )
@@ -206,6 +219,21 @@ class Front:
 
     async def _document(self, _: web.Request) -> web.Response:
         return web.Response(body=openapi(), content_type=_JSON)
+
+
+def _summed(sessions: list[SessionFacts]) -> list[SessionFacts]:
+    """Return the facts of each session once, its requests and answers those of all workers."""
+    found: dict[str, SessionFacts] = {}
+    for each in sessions:
+        known = found.get(each.id)
+        if known is None:
+            found[each.id] = each
+            continue
+        answers = Counter(known.answers) + Counter(each.answers)
+        found[each.id] = msgspec.structs.replace(
+            known, requests=known.requests + each.requests, answers=dict(answers)
+        )
+    return list(found.values())
 
 
 def _json(answer: msgspec.Struct) -> web.Response:

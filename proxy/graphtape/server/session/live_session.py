@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from graphtape.core.scenario.status import StatusRule
     from graphtape.core.tape.session import Session
     from graphtape.server.notify.webhooks import Webhooks
+    from graphtape.server.session.steps import Shared
     from graphtape.tape.loaded import Loaded
     from graphtape.tape.recorder import Recorder
 
@@ -67,6 +68,7 @@ class LiveSession:
         rewound: How often it was.
         webhooks: Its app's subscriptions to changes; None where it has none.
         open: Whether its requests are answered.
+        shared: Takes its steps, where several proxies serve it; else None.
     """
 
     play: Session
@@ -89,6 +91,7 @@ class LiveSession:
     rewound: int = 0
     webhooks: Webhooks | None = None
     open: bool = True
+    shared: Shared | None = None
     _scenarios: tuple[Scenario, ...] = ()
     _told: set[int] = field(default_factory=set)
 

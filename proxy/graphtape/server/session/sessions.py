@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from graphtape.core.tape.outcome import Mode
 from graphtape.tape.store import check_file
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
     from graphtape.core.replica import Replica
     from graphtape.core.scenario.rule import Scenario
@@ -39,6 +40,7 @@ class Wish:
         mode: None is the proxy's own.
         scenario: None are the proxy's own.
         status: Likewise.
+        said: The body it was asked for with, as JSON, for others that serve it.
     """
 
     id: str | None = None
@@ -46,6 +48,7 @@ class Wish:
     mode: Mode | None = None
     scenario: tuple[Scenario, ...] | None = None
     status: tuple[StatusRule, ...] | None = None
+    said: bytes = b"{}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +63,12 @@ class Sessions:
         end: Ends a session: what is in flight is settled, then what it recorded is saved.
         folder: Cassettes are resolved in it and may not leave it; None where they may be anywhere.
         replica: Which of several proxies this is; None where it is alone.
+        public_url: Where clients reach the data port, scheme to port; None where they do by the
+            name that they call the control port by.
         ended: What sessions that are closed came to.
+        share: Lets others serve a new session as well; None where they don't.
+        known: Returns the ids of those that other proxies serve; likewise.
+        adopt: Returns what a session was opened with elsewhere, None where it wasn't; likewise.
     """
 
     default: LiveSession
@@ -70,7 +78,11 @@ class Sessions:
     end: Callable[[LiveSession, bool], Awaitable[None]]
     folder: Path | None = None
     replica: Replica | None = None
+    public_url: str | None = None
     ended: list[Outcome] = field(default_factory=list)
+    share: Callable[[LiveSession, bytes, bool], Awaitable[None]] | None = None
+    known: Callable[[], Awaitable[Iterable[str]]] | None = None
+    adopt: Callable[[str], Awaitable[Wish | None]] | None = None
     _open: dict[str, LiveSession] = field(init=False)
     _opening: set[str] = field(default_factory=set)
 
@@ -121,8 +133,36 @@ class Sessions:
             return ""
         return f" at {self.replica.name}: its id says that it is one of {named}"
 
-    async def open(self, wish: Wish) -> LiveSession:
+    async def found(self, session_id: str | None) -> LiveSession:
+        """Return the session a request names, which may have been opened by another proxy.
+
+        Raises:
+            RequestError: No session of that id is open.
+        """
+        if self.adopt is None or session_id is None or session_id in self._open:
+            return self.identify(session_id)
+        if session_id not in self._opening:
+            wish = await self.adopt(session_id)
+            if wish is not None and session_id not in self._open:
+                return await self.open(wish, new=False)
+        return self.identify(session_id)
+
+    async def find_all(self) -> None:
+        """Serve what other proxies serve as well.
+
+        Raises:
+            RequestError: They can't be asked.
+        """
+        for session_id in () if self.known is None else await self.known():
+            with suppress(RequestError):  # it has ended meanwhile
+                await self.found(session_id)
+
+    async def open(self, wish: Wish, *, new: bool = True) -> LiveSession:
         """Open a session.
+
+        Args:
+            wish: What it is to be.
+            new: Whether no other proxy may serve it yet.
 
         Raises:
             RequestError: Its id is in use or none, or its cassettes can't be used so.
@@ -135,6 +175,8 @@ class Sessions:
                 live = await asyncio.to_thread(self._opened, session_id, wish)
             if live.play.forwards and self.connect is not None:
                 await self.connect()
+            if self.share is not None:
+                await self.share(live, wish.said, new)
             self._open[session_id] = live
         finally:
             self._opening.discard(session_id)
