@@ -317,6 +317,47 @@ def test_what_can_not_be_looked_at_is_2_and_the_others_are(tmp_path: Path) -> No
     assert "no GET /v1.0/user; users?" in done.stdout
 
 
+ASK = """
+import os, urllib.error, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def ask(path, method="GET", body=None):
+    request = urllib.request.Request(os.environ["GRAPH_BASE_URL"] + path, method=method, data=body)
+    request.add_header("Content-Type", "application/json")
+    request.add_header("Authorization", "Bearer not-a-real-token")
+    opener.open(request, timeout=10).read()
+ask("/v1.0/groups", "POST", b'{"displayNam": "x", "visibility": "Private"}')
+for _ in range(25):
+    ask("/v1.0/users?$selects=id")
+"""
+
+
+@pytest.mark.parametrize("option", [(), ("--fail-on", "not-in-graph")], ids=["no", "yes"])
+def test_the_requests_of_a_run_are_looked_at_where_that_is_asked_for(
+    option: tuple[str, ...], tmp_path: Path
+) -> None:
+    taped(
+        tmp_path,
+        exchanged("GET", "/v1.0/users?$selects=id", '{"value": []}', fields=JSON),
+        exchanged(
+            "POST",
+            "/v1.0/groups",
+            "{}",
+            body='{"displayNam": "x", "visibility": "Private"}',
+            asked=JSON,
+            fields=JSON,
+        ),
+    )
+    command = (sys.executable, "-c", ASK)
+    done = graphtape("replay", "tape.yaml", *option, "--", *command, cwd=tmp_path)
+    assert done.returncode == (1 if option else 0), done.stderr
+    assert ("not-in-graph" in done.stderr) == bool(option)
+    if option:
+        lines = [line for line in done.stderr.splitlines() if "not-in-graph" in line]
+        assert any("it takes no query option $selects; $select?" in line for line in lines)
+        assert any("group has no property displayNam; displayName?" in line for line in lines)
+        assert any("and 6 more" in line for line in lines)
+
+
 def test_the_model_is_small_names_its_sources_and_is_loaded_by_this_command_alone() -> None:
     folder = files("graphtape").joinpath("model")
     sizes = {each.name: len(each.read_bytes()) for each in folder.iterdir()}

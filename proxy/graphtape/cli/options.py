@@ -198,7 +198,8 @@ proxying = together(
         "--fail-on",
         metavar="VERDICT",
         help="Fail the run where the client did this: early-retry, no-retry, blind-retry, "
-        "made-up-skiptoken, disconnect-with-body, no-token, v1-over-beta, lacks-permission.",
+        "made-up-skiptoken, disconnect-with-body, no-token, v1-over-beta, lacks-permission, "
+        "not-in-graph.",
     ),
     matching,
     option("--seed", type=int, metavar="N", help="For everything random; default 0."),

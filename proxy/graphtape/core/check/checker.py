@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from graphtape.core.check.model import Model, Takes
     from graphtape.core.matching.body import Json
-    from graphtape.core.message import Interaction
+    from graphtape.core.message import Interaction, Request
 
 _FIRST_ERROR = 400
 _VERSIONS = ("v1.0", "beta")
@@ -37,17 +37,23 @@ class Checker:
 
     models: Callable[[str], Model]
 
+    def request(self, request: Request) -> list[Finding]:
+        """List what of a request, its body included, Graph doesn't have."""
+        found = self.call(request.method, request.url)
+        takes = self.takes(request.method, request.url)
+        if takes is not None:
+            model, operation = takes
+            sent = _json(lambda: json_of(request.headers, request.body))
+            found += self.value(model, sent, operation.body, place="request.body")
+        return found
+
     def interaction(self, interaction: Interaction) -> list[Finding]:
         """List what of a call, and of the answer to it, Graph doesn't have."""
         request, response = interaction.request, interaction.response
-        found = self.call(request.method, request.url)
+        found = self.request(request)
         takes = self.takes(request.method, request.url)
-        if takes is None:
-            return found
-        model, operation = takes
-        sent = _json(lambda: json_of(request.headers, request.body))
-        found += self.value(model, sent, operation.body, place="request.body")
-        if response.status < _FIRST_ERROR:
+        if takes is not None and response.status < _FIRST_ERROR:
+            model, operation = takes
             answered = _json(lambda: json_of(response.headers, response.body))
             found += self.answer(model, answered, operation.answer, place="response.body")
         return found

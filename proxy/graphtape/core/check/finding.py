@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+_NAME = re.compile(r"[$@A-Za-z][A-Za-z0-9_.-]{0,59}")
+
+
+def _name(text: str) -> str:
+    return text if _NAME.fullmatch(text) else "of that name"
 
 
 class Lacks(StrEnum):
@@ -32,6 +39,21 @@ class Finding:
     what: str
     of: str = ""
     near: str | None = None
+
+    @property
+    def brief(self) -> str:
+        """Say it of a call that is named beside it, without a value that the caller wrote."""
+        hint = f"; {self.near}?" if self.near else ""
+        match self.lacks:
+            case Lacks.OPERATION:
+                also = f": {self.of}" if self.of else ""
+                return f"no operation of Graph{also}{hint}"
+            case Lacks.OPTION:
+                return f"it takes no query option {_name(self.what)}{hint}"
+            case Lacks.PROPERTY:
+                return f"{self.of} has no property {_name(self.what)}{hint}"
+            case Lacks.MEMBER:
+                return f"{self.of} has no such member{hint}"
 
     def __str__(self) -> str:
         hint = f"; {self.near}?" if self.near else ""

@@ -36,6 +36,7 @@ class About:
         part: Its place among the parts of a batch, from 1; None where it is a request itself.
         id: Of the part, by which its answer is found; '' where it is a request itself.
         carrier: Of the part, the batch it came in.
+        not_in_graph: What of it Graph doesn't have, a clean line each; None until it is looked up.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class About:
         self.id = id
         self.carrier = carrier
         self._clean = clean
+        self.not_in_graph: tuple[str, ...] | None = None
 
     @classmethod
     def all_of(cls, request: Request, clean: Callable[[str], str]) -> tuple[Self, ...]:

@@ -38,6 +38,7 @@ class Observer:
         *,
         options: MatchOptions = DEFAULT,
         bearing: bool = False,
+        check: Callable[[Request], tuple[str, ...]] | None = None,
     ) -> None:
         """Watch from now on.
 
@@ -45,9 +46,12 @@ class Observer:
             clean: Takes secrets and identities out of a URL.
             options: Of the session; they say which POSTs only read.
             bearing: Whether the proxy adds the token: then nobody has to send one.
+            check: Says what of a request Graph doesn't have, a clean line each; None where nobody
+                asks.
         """
         self._clean = clean
         self._bearing = bearing
+        self._check = check
         self._repeats = Repeats(options)
         self._pages = PageLinks()
         self._over_beta: set[str] = set()
@@ -96,6 +100,7 @@ class Observer:
                 kinds.append(Kind.NO_TOKEN)
             kinds += (Kind.LACKS_PERMISSION,) if call.lacking is not None else ()
             kinds += (verdict.kind for verdict in _disconnect_with_body(Call(0, call)))
+            kinds += (Kind.NOT_IN_GRAPH for _ in self._not_in_graph(call))
         return _same(tuple(kinds))
 
     def _is_new_over_beta(self, call: About) -> bool:
@@ -150,6 +155,16 @@ class Observer:
         yield from self._made_up(call)
         yield from self._beta(call)
         yield from self._repeats.asked(call, now=now)
+        for text in self._not_in_graph(call.about):
+            yield call.verdict(Kind.NOT_IN_GRAPH, f"({call.what}): {text}")
+
+    def _not_in_graph(self, call: About) -> tuple[str, ...]:
+        """Return what of a call Graph doesn't have; that of the same object is remembered."""
+        if self._check is None:
+            return ()
+        if call.not_in_graph is None:
+            call.not_in_graph = self._check(call.request)
+        return call.not_in_graph
 
     def _of_token(self, call: Call) -> Iterator[Verdict]:
         if not self._bearing:

@@ -17,6 +17,7 @@ class Kind(enum.StrEnum):
     NO_TOKEN = "no-token"  # noqa: S105 - a name, not a token
     V1_OVER_BETA = "v1-over-beta"
     LACKS_PERMISSION = "lacks-permission"
+    NOT_IN_GRAPH = "not-in-graph"
 
     __hash__ = str.__hash__  # the enum's own is written in Python
 

@@ -16,11 +16,12 @@ from graphtape.server.session.outcome import Outcome
 from graphtape.tape.store import part_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from graphtape.core.matching.key import MatchOptions
     from graphtape.core.matching.miss import Explanation
+    from graphtape.core.message import Request
     from graphtape.core.redaction import Redactor
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
@@ -59,6 +60,7 @@ class LiveSession:
         named: Those that upstream's answers named; no other is reached.
         options: What makes two requests the same one.
         bearing: Whether the proxy adds the token to what is forwarded.
+        check: Says what of a request Graph doesn't have; None where nobody asks.
         observer: Sees what the client does that Graph advises against.
         saved: The variables of its cassettes, by name.
         verdicts: What the observer has seen.
@@ -83,6 +85,7 @@ class LiveSession:
     named: set[str] = field(default_factory=set)
     options: MatchOptions = DEFAULT
     bearing: bool = False
+    check: Callable[[Request], tuple[str, ...]] | None = None
     saved: Mapping[str, str] = field(default_factory=dict)
     observer: Observer = field(init=False)
     verdicts: Tally = field(init=False)
@@ -97,13 +100,22 @@ class LiveSession:
 
     def __post_init__(self) -> None:
         """Begin to watch."""
-        self.observer = Observer(self.clean_url, options=self.options, bearing=self.bearing)
+        self.observer = Observer(
+            self.clean_url,
+            options=self.options,
+            bearing=self.bearing,
+            check=None if self.check is None else self._checked,
+        )
         recordings = [playback.recording for playback in self.play.playbacks]
         self.taped = frozenset().union(*(each.origins for each in recordings))
         self.verdicts = Tally()
         self.play.journal.clean = self.clean_url
         self.play.journal.epoch = EPOCH
         self.outcome = Outcome(session=self.play, played=self.played, verdicts=self.verdicts)
+
+    def _checked(self, request: Request) -> tuple[str, ...]:
+        assert self.check is not None  # noqa: S101 - the observer is given this only then
+        return tuple(map(self.clean.text, self.check(request)))
 
     def clean_url(self, url: str) -> str:
         """Take secrets and identities out of a URL, with the redactor of now."""

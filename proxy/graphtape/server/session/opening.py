@@ -16,6 +16,7 @@ from graphtape.core.errors import CassetteError, NotAFileError
 from graphtape.core.redaction import Redactor
 from graphtape.core.tape.outcome import Mode
 from graphtape.core.tape.session import Session
+from graphtape.core.verdict.verdict import Kind
 from graphtape.server.session.live_session import LiveSession
 from graphtape.tape.loaded import Loaded
 from graphtape.tape.store import check_file, is_large, open_cassette, part_path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphtape.core.matching.key import MatchOptions
+    from graphtape.core.message import Request
     from graphtape.core.redaction import Policy
     from graphtape.core.scenario.rule import Scenario
     from graphtape.core.scenario.status import StatusRule
@@ -64,6 +66,7 @@ class Opener:
     _scenarios: tuple[Scenario, ...] = field(init=False)
     _rules: tuple[StatusRule, ...] = field(init=False)
     _oldest: AgeLimit | None = field(init=False)
+    _check: Callable[[Request], tuple[str, ...]] | None = None
     _library: OrderedDict[Path, tuple[_Stamp, Loaded]] = field(default_factory=OrderedDict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -78,6 +81,10 @@ class Opener:
         self._scenarios = self.settings.scenarios()
         self._rules = self.settings.status_rules()
         self._oldest = self.settings.age_limit()
+        if Kind.NOT_IN_GRAPH in self.settings.fail_on:
+            from graphtape.tape.graph_model import not_in_graph  # noqa: PLC0415 - the model is large
+
+            self._check = not_in_graph()
         for rule in self._rules:
             if rule.warning:
                 self.say(rule.warning)
@@ -146,6 +153,7 @@ class Opener:
             seed=self.settings.seed,
             options=self._options,
             bearing=self.settings.token_command is not None,
+            check=self._check,
             saved=saved,
             played=tuple(loaded),
         )
