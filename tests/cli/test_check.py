@@ -315,6 +315,8 @@ def test_what_can_not_be_looked_at_is_2_and_the_others_are(tmp_path: Path) -> No
     assert len(done.stderr.splitlines()) == 3
     assert "Traceback" not in done.stderr
     assert "no GET /v1.0/user; users?" in done.stdout
+    nothing = graphtape("check", "cut.json", cwd=tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (2, "")
 
 
 ASK = """

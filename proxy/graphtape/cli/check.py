@@ -61,7 +61,8 @@ def command(ctx: click.Context, /, paths: tuple[Path, ...], form: str) -> None:
         except GraphtapeError as exc:
             click.echo(f"Error: {exc}", err=True)
             failed += 1
-    _print(found, form)
+    if found or not failed or form != "text":
+        _print(found, form)
     ctx.exit(COULD_NOT_LOOK if failed else FOUND if found else 0)
 
 

@@ -74,6 +74,7 @@ def test_a_mock_of_one_request_is_an_interaction(tmp_path: Path) -> None:
         ("/v1.0/users('*')/photo", "/v1.0/users/{id}/photo", ()),
         ("/v1.0/me/messages*", "/v1.0/me/messages/**", ()),
         ("/*/me", "/v1.0/me", ()),
+        ("/*", "/{id}/**", ()),
         ("/v1.0/me?*", "/v1.0/me", ()),
         ("/v1.0/me?$select=*", "/v1.0/me?$select=*", ("$select",)),
         (
@@ -90,6 +91,14 @@ def test_a_wildcard_becomes_the_template_of_a_rule(
     assert ruled(log) == [template]
     assert log.rules[0].any_value == any_value
     assert log.interactions == ()
+
+
+@pytest.mark.parametrize("url", ["*", "https://*", "http*://*"])
+def test_a_mock_of_every_request_is_a_rule_for_every_path(url: str, tmp_path: Path) -> None:
+    every: Tree = {"request": {"url": url}, "response": {"statusCode": 500}}
+    log = found({"mocks": [every]}, tmp_path)
+    assert ruled(log) == ["/**"]
+    assert log.skipped == ()
 
 
 def test_a_wildcard_that_no_rule_says_is_left_out(tmp_path: Path) -> None:

@@ -312,6 +312,7 @@ def test_a_cassette_of_vcrpys_is_one_as_json_too(tmp_path: Path) -> None:
         (azure(StatusCode=101), "status 101 is none of an answer"),
         (azure(RequestUri="wss://example.com/a"), "it is no call over HTTP"),
         (azure(RequestMethod="CONNECT"), "it is no call over HTTP"),
+        (azure(RequestMethod="GE T"), "its method is none"),
         (go_vcr(response_code=0), "status 0: the call was blocked or cancelled"),
         (go_vcr(response_code=99999), "status 99999 is none of an answer"),
     ],

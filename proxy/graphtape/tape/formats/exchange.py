@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphtape.tape.vcr_format import Cassette
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*):(?://([^/?#]*))?", re.IGNORECASE)
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")  # a token, RFC 9110 section 5.6.2
 _CHARSET = re.compile(r';\s*charset="?([^\s";]+)', re.IGNORECASE)
 _LOWEST_STATUS, _HIGHEST_STATUS = 200, 599  # an answer is a final one: no 101
 BODILESS = (204, 304)
@@ -151,6 +152,8 @@ def request_of(method: str, url: str, headers: Headers, body: bytes, *, where: s
     if found is None:
         entry.refuse(where, shown(url), "an absolute URL")
     method = method.upper()
+    if not _METHOD.fullmatch(method):
+        raise LeftOutError("its method is none")
     if found[1].lower() not in {"http", "https"} or not found[2] or method == "CONNECT":
         raise LeftOutError("it is no call over HTTP")
     return Request(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from graphtape.core.graph.cloud import GRAPH_ROOTS
 from graphtape.core.graph.path_template import PathTemplate, below_version
 from graphtape.core.matching.key import key_of, writes
 from graphtape.core.message import Interaction
@@ -163,9 +164,11 @@ def without_wildcards(url: str) -> tuple[str, tuple[str, ...]]:
     Raises:
         LeftOutError: No rule says that.
     """
+    if url == "*" or (url.endswith("*") and url.partition("://")[2] == "*"):
+        return f"{GRAPH_ROOTS[0]}/**", ()
     origin, path, query = _parts(url)
     segments = path.split("/")[1:]
-    if segments and segments[0] == "*":
+    if len(segments) > 1 and segments[0] == "*":
         segments[0] = "v1.0"  # rules hold for every version
     made: list[str] = []
     for number, segment in enumerate(segments):
