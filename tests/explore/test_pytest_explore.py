@@ -97,3 +97,17 @@ def test_it(graphtape, request):
 """
     )
     run(pytester).assert_outcomes(passed=3)
+
+
+def test_a_test_that_can_not_be_explored_is_told_of(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        HEAD
+        + """
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.graphtape(explore=True)
+def test_it(graphtape, n):
+    pass
+"""
+    )
+    result = run(pytester, "--collect-only")
+    result.stdout.fnmatch_lines(["*explore has no effect*"])

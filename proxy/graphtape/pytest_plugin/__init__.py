@@ -135,6 +135,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
     if cases:
         metafunc.parametrize("graphtape", cases, ids=[each.id for each in cases], indirect=True)
+    elif asked.explore:
+        why = "its cassette can't be read; where a test has parameters, the marker has to name one"
+        definition.warn(pytest.PytestWarning(f"graphtape: explore has no effect: {why}"))
 
 
 def proxy_of(config: pytest.Config) -> SharedProxy:
