@@ -8,6 +8,7 @@ import random
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from graphtape.core.errors import GraphtapeError, UsageError
@@ -176,7 +177,10 @@ class Exploration:
                 case.name, (case.fault.scenario(),), limit=limit, threads=threads
             )
             case.milliseconds = run.milliseconds
-            case.judgement = judge(case.fault, self._base, run, tries=self.plan.tries)
+            # A long result takes its time to compare; the other runs are not to wait for that.
+            case.judgement = await asyncio.get_running_loop().run_in_executor(
+                threads, partial(judge, case.fault, self._base, run, tries=self.plan.tries)
+            )
             self.on_case(case)
 
     @property
