@@ -75,8 +75,9 @@ def judge(fault: Fault, base: Run, run: Run, *, tries: int) -> Judgement:
         return Judgement(result=Result.NOT_MET, why="the call didn't come in this run")
     for found in (
         _of_tries(fault, met, tries),
-        _of_end(base, run),
         _of_repeats(fault, base, run, met),
+        _of_end(base, run),
+        _of_giving_up(fault, met),
         _of_misses(run),
     ):
         if found is not None:
@@ -120,6 +121,10 @@ def _of_repeats(fault: Fault, base: Run, run: Run, met: Met | None) -> Judgement
         return Judgement(result=Result.BLIND_RETRY, why=_WHY[Kind.BLIND_RETRY])
     if more[Kind.EARLY_RETRY] > 0:
         return Judgement(result=Result.EARLY_RETRY, why=_WHY[Kind.EARLY_RETRY])
+    return None
+
+
+def _of_giving_up(fault: Fault, met: Met | None) -> Judgement | None:
     if met is not None and fault.kind in TOLD_TO_WAIT and not met.later:
         what = "one part was answered" if fault.name != fault.kind else "it was answered"
         why = f"{what} {fault.words[0]} with Retry-After, and the same request never came again"
