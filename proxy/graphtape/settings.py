@@ -134,7 +134,7 @@ class Settings(Table, frozen=True, kw_only=True):
         upstream_ca: PEM file of roots trusted besides the system's.
         allow_private_origins: Whether hosts on loopback and in private networks are reached though
             upstream isn't there.
-        max_body: Bytes; a larger body is passed on and left off the tape.
+        max_body: Bytes, decoded; a larger body is passed on and left off the tape.
         connect_timeout: Seconds to reach upstream.
         read_timeout: Seconds without a byte from upstream.
         record_signin: Whether sign-in at the real authority goes onto the tape, secrets out.
@@ -185,7 +185,7 @@ class Settings(Table, frozen=True, kw_only=True):
     fail_on_unused: bool = False
     upstream_ca: str | None = None
     allow_private_origins: bool = False
-    max_body: Annotated[int, msgspec.Meta(ge=0)] = 64 * MIB
+    max_body: Annotated[int, msgspec.Meta(ge=0)] = 1024 * MIB
     connect_timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     read_timeout: Annotated[float, msgspec.Meta(gt=0)] = 300.0
     record_signin: bool = False

@@ -243,7 +243,7 @@ recording = together(
         "--max-body",
         type=int,
         metavar="BYTES",
-        help="A larger body is left off the tape; default 64 MiB.",
+        help="A larger body, as it would be on the tape, is left off it; default 1 GiB.",
     ),
     option(
         "--connect-timeout", type=float, metavar="SECONDS", help="To reach upstream; default 20."
