@@ -165,6 +165,16 @@ def test_a_long_string_comes_out_as_in_the_whole(kind: str, name: str) -> None:
     assert FAKE.encode() not in clean
 
 
+@pytest.mark.parametrize("unit", ['"', "\\", "\n:", "\u00e9", "\U0001f600", "\\n", "\x01", 'a"\\'])
+def test_a_string_of_escapes_is_parted_between_them(unit: str) -> None:
+    for shift in range(3):
+        text = "x" * shift + unit * (700_000 // len(json.dumps(unit))) + " j.d@acme.test"
+        body = json.dumps({"a": text, "b": 1}).encode()
+        clean, _ = in_windows(body, [])
+        expected = json.loads(whole(body)[0])
+        assert json.loads(clean) == expected
+
+
 def test_a_long_string_is_given_in_pieces() -> None:
     body = json.dumps({"a": "x" * 20_000, "b": 1}).encode()
     windows = JsonWindows(window=WINDOW)

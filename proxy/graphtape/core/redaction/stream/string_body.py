@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphtape.core.redaction.sweep import Sweep
 
 _BEGINS = 4096
+_LONGEST_ESCAPE = 6
 LONGEST_KEY = 1100
 """Characters of the longest key of a provider's: windows of a run overlap by as many."""
 
@@ -42,6 +43,14 @@ class EscapedText(TextBody):
         for escape, plain in _ESCAPES:
             text = text.replace(escape, plain)
         return text
+
+    def _forced_cut(self) -> int:
+        """Part it where no escape is parted."""
+        at, held = super()._forced_cut(), self._held
+        slash = held.rfind(b"\\", at - _LONGEST_ESCAPE + 1, at)
+        slashes = slash + 1 - len(held[: slash + 1].rstrip(b"\\"))
+        length = _LONGEST_ESCAPE if held[slash + 1 : slash + 2] == b"u" else 2
+        return slash if slashes % 2 and slash + length > at else at
 
     def _redacted(self, text: bytes) -> bytes:
         value = str(_LENIENT.decode(f'"{text.decode("utf-8", "surrogateescape")}"'))

@@ -110,7 +110,10 @@ class TextBody:
             return found
         # A place that was refused once is refused for good.
         self._sought = max(self._sought, most - AHEAD - LONGEST_CANDIDATE)
-        return forced_cut(self._held, most=LONGEST_WINDOW) if most < held else None
+        return self._forced_cut() if most < held else None
+
+    def _forced_cut(self) -> int:
+        return forced_cut(self._held, most=LONGEST_WINDOW)
 
     def _clean(self, window: bytes) -> bytes:
         before = self._before
