@@ -226,6 +226,30 @@ def test_a_scenario_file_shows_its_text(
         expect(shown).to_have_text(text)
 
 
+def test_the_timeline_tells_when_and_what_a_client_did_wrong(tape: Path, page: Page) -> None:
+    with replaying(tape) as proxy:
+        ask(proxy)
+        ask(proxy, f"{SETTINGS}/disconnect", "POST")
+        ask(proxy, SETTINGS)
+        scenario = {"scenario": "throttled"}
+        requests.put(f"{proxy.control}/sessions/default/scenario", json=scenario, timeout=5)
+        assert ask(proxy, SETTINGS).status_code == 429
+        assert ask(proxy, SETTINGS).status_code == 200  # too early, which is a verdict
+        page.goto(f"{proxy.control}/console#/s/default/timeline")
+        line = page.get_by_role("region", name="After a write")
+        items = line.get_by_role("listitem")
+        expect(items).to_have_count(4)
+        expect(line).to_contain_text("3 requests in")
+        expect(items.nth(0)).to_contain_text(re.compile(r"\+0\.00 s 2 replayed POST .* → 200"))
+        expect(items.nth(2)).to_contain_text(re.compile(r"\+\d.* 4 injected GET .* → 429"))
+        expect(items.nth(3)).to_contain_text("early-retry: request 5")
+        places = line.locator(".bar").evaluate_all(
+            "bars => bars.map((bar) => bar.getBoundingClientRect().left)"
+        )
+        assert places == sorted(places)
+        assert places[-1] > places[0]
+
+
 def test_a_session_is_chosen_and_ended(tape: Path, page: Page) -> None:
     with replaying(tape) as proxy:
         page.goto(f"{proxy.control}/console")

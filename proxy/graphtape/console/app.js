@@ -11,7 +11,8 @@ import {Misses} from '/console/misses.js';
 import {VIEWS, address, go, here} from '/console/route.js';
 import {ScenarioDetails, Scenarios} from '/console/scenarios.js';
 import {journal, start, state} from '/console/store.js';
-import {Strip, Tape, TapeDetails, Timeline} from '/console/tape.js';
+import {Strip, Tape, TapeDetails} from '/console/tape.js';
+import {Timeline} from '/console/timeline.js';
 import {useStore} from '/console/use.js';
 
 /** @param {any} event */

@@ -3,7 +3,7 @@
 import {html} from '/console/vendor/preact-htm.js';
 import {session as path} from '/console/api.js';
 import {Interaction} from '/console/details.js';
-import {journal, state} from '/console/store.js';
+import {state} from '/console/store.js';
 import {address, cut, go, parsed, placed, shown} from '/console/route.js';
 import {useAnswer} from '/console/use.js';
 
@@ -92,24 +92,4 @@ export function TapeDetails({session, arg}) {
     ${arg ? html`<${Interaction} session=${session} arg=${arg} heading="h2" />`
       : html`<p>Choose an interaction to see what was recorded, and what was masked.</p>`}
     </section>`;
-}
-
-/** What followed the last write, or the one that is chosen. @param {{session: string, arg: string}} props */
-export function Timeline({session, arg}) {
-  const rows = journal(session).rows.filter((row) => row !== undefined);
-  const writes = rows.filter((row) => !['GET', 'HEAD', 'OPTIONS'].includes(row.method));
-  const write = writes.find((row) => String(row.number) === arg) ?? writes.at(-1);
-  const from = write ? rows.indexOf(write) : 0;
-  const next = writes[writes.indexOf(/** @type {any} */ (write)) + 1];
-  const to = next ? rows.indexOf(next) : rows.length;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="After a write">
-    <p><label>Write <select onChange=${(/** @type {any} */ event) =>
-      go({view: 'Timeline', arg: event.target.value})} value=${String(write?.number ?? '')}>
-      ${writes.slice(-200).map((row) => html`<option value=${String(row.number)}>${row.number}${' '}
-        ${row.method} ${cut(shown(row.url), 60)}</option>`)}</select></label></p>
-    ${!write && html`<p>No write yet.</p>`}
-    <ol class="timeline">${rows.slice(from, write ? Math.min(to, from + 500) : 0).map((row) => html`<li
-      class=${row.source}><a href=${address(session, 'live', row.number)}>${row.number}</a>${' '}
-      <span class="tone">${row.source}</span> ${row.method} ${cut(shown(row.url), 60)} → ${row.status}
-      ${row.note ? ` (${cut(row.note.split('\n')[0], 90)})` : ''}</li>`)}</ol></div>`;
 }
