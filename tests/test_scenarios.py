@@ -44,7 +44,7 @@ rules:
   delay: {log_normal: {median: 200ms, sigma: 0.5, max: 5s}}
 - calls: {every: 3}
   timeline: [{set: {$.a: 1}}, {answer: {status: 204}}, {notify: [{lifecycleEvent: missed}]}]
-- notify: {resource: me/messages/1, changeType: created}
+- notify: {resource: me/messages/1, changeType: created, fault: late}
 - calls: {probability: 0.2}
   delay: {per_byte: 1ms}
 - budget: {writes: 100, any: 1000, window: 20s}
@@ -141,7 +141,7 @@ def test_a_file_is_told_from_a_name(tmp_path: Path) -> None:
 
 
 def test_each_preset_is_named_as_its_file_and_described() -> None:
-    assert len(presets()) == 25
+    assert len(presets()) == 31
     for name in presets():
         scenario = load(name)
         assert scenario.name == name

@@ -199,7 +199,8 @@ proxying = together(
         metavar="VERDICT",
         help="Fail the run where the client did this: early-retry, no-retry, blind-retry, "
         "made-up-skiptoken, disconnect-with-body, no-token, v1-over-beta, lacks-permission, "
-        "not-in-graph.",
+        "not-in-graph, "
+        "slow-acknowledgement, wrong-client-state, never-renewed.",
     ),
     matching,
     option("--seed", type=int, metavar="N", help="For everything random; default 0."),

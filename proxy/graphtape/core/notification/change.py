@@ -26,8 +26,9 @@ def segments_of(resource: str) -> tuple[str, ...]:
 
 
 def path_of(resource: str) -> tuple[str, ...]:
-    """Return the segments of a resource's path below the version, keys apart."""
-    return keys_apart(below_version("/" + resource.lstrip("/").partition("?")[0]))
+    """Return the segments of a resource's path, or of a URL's, below the version, keys apart."""
+    named = resource if "://" in resource else "/" + resource.lstrip("/")
+    return keys_apart(below_version(named.partition("?")[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ class Conduct:
         longest: What has not been delivered after this time is dropped.
         warning: Before the end of a subscription its app is asked to reauthorize it.
         watch: Between two looks at whether one is due.
+        late: How late a notification comes that a scenario wants to be.
         hurry: How many times as fast retries follow; under `--fast` a thousand.
     """
 
@@ -34,6 +35,7 @@ class Conduct:
     longest: float = 4 * _HOURS
     warning: float = 15 * 60.0
     watch: float = 1.0
+    late: float = 60.0
     hurry: float = 1.0
 
     def waits(self) -> Iterator[float]:

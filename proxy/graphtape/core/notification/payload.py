@@ -6,13 +6,15 @@ Microsoft Graph docs, "changeNotificationCollection resource type" and "changeNo
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from graphtape.core.notification.subscription import written_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from graphtape.core.matching.body import Json
     from graphtape.core.notification.change import Change
@@ -66,6 +68,20 @@ def notification(
         "resourceData": data,
     }
     return Notification(subscription=subscription, fields=fields)
+
+
+WRONG_STATE = "graphtape-wrong-client-state"
+
+
+def with_wrong_state(told: Notification) -> Notification:
+    """Return it with a clientState that isn't the subscription's."""
+    return replace(told, fields=told.fields | {"clientState": WRONG_STATE})
+
+
+def expired(told: Notification, *, now: datetime) -> Notification:
+    """Return it as of a subscription that has just expired."""
+    ended = written_time(now - timedelta(seconds=1))
+    return replace(told, fields=told.fields | {"subscriptionExpirationDateTime": ended})
 
 
 def lifecycle_notification(subscription: Subscription, event: str) -> Notification:

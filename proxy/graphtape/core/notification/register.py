@@ -21,6 +21,7 @@ class Register:
     """Subscriptions by id, in the order they were made."""
 
     _held: dict[str, Subscription] = field(default_factory=dict)
+    _expired: list[Subscription] = field(default_factory=list)
 
     def put(self, subscription: Subscription) -> None:
         """Keep a subscription, in place of the one with its id."""
@@ -28,21 +29,26 @@ class Register:
 
     def find(self, id: str, *, now: datetime) -> Subscription | None:  # noqa: A002 - Graph's own word
         """Return an active one; None where it is gone."""
-        self.expire(now=now)
+        self._expire(now=now)
         return self._held.get(id.lower())
 
     def active(self, *, now: datetime) -> tuple[Subscription, ...]:
         """Return those that haven't expired."""
-        self.expire(now=now)
+        self._expire(now=now)
         return tuple(self._held.values())
 
     def drop(self, id: str) -> None:  # noqa: A002 - Graph's own word
         """Forget one."""
         self._held.pop(id.lower(), None)
 
-    def expire(self, *, now: datetime) -> tuple[Subscription, ...]:
-        """Forget those that have expired; return them."""
-        gone = tuple(each for each in self._held.values() if each.expires <= now)
+    def expired(self, *, now: datetime) -> tuple[Subscription, ...]:
+        """Return those that have expired since this was asked last."""
+        self._expire(now=now)
+        gone, self._expired = tuple(self._expired), []
+        return gone
+
+    def _expire(self, *, now: datetime) -> None:
+        gone = [each for each in self._held.values() if each.expires <= now]
         for each in gone:
             del self._held[each.id]
-        return gone
+        self._expired += gone

@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from graphtape.core.scenario.key_fault import KeyFault
-from graphtape.core.scenario.notice import Notice
+from graphtape.core.scenario.notice import Notice, NoticeFault
+
+FaultName = Literal[
+    "doubled", "out-of-order", "late", "wrong-client-state", "after-expiry", "missed"
+]
 
 
 class SpelledNotice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,8 +20,8 @@ class SpelledNotice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     resource: Annotated[
         str,
         Meta(
-            description="without version; of a lifecycle event what is subscribed to, all "
-            "subscriptions unless said",
+            description="without version; with a fault alone, what the call itself changes; of a "
+            "lifecycle event what is subscribed to, all subscriptions unless said",
             examples=["/me/messages/AAMk1"],
         ),
     ] = ""
@@ -28,6 +32,7 @@ class SpelledNotice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Literal["reauthorizationRequired", "subscriptionRemoved", "missed"] | None,
         Meta(description="in place of a change"),
     ] = field(default=None, name="lifecycleEvent")
+    fault: Annotated[FaultName | None, Meta(description="what goes wrong with it")] = None
 
     def __post_init__(self) -> None:
         self.read()
@@ -41,9 +46,13 @@ class SpelledNotice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if "?" in self.resource or (self.resource and not self.resource.strip("/")):
             raise KeyFault(f"{self.resource!r} is no resource; write /me/messages/ID", "resource")
         if self.lifecycle_event is None:
-            if not self.resource:
-                raise KeyFault("says nothing; write resource, or lifecycleEvent")
-            return Notice(resource=self.resource, change_type=self.change_type or "updated")
+            if not self.resource and (self.fault is None or self.change_type is not None):
+                raise KeyFault("says nothing; write resource, lifecycleEvent, or fault alone")
+            change_type = self.change_type or "updated"
+            fault = None if self.fault is None else NoticeFault(self.fault)
+            return Notice(resource=self.resource, change_type=change_type, fault=fault)
+        if self.fault is not None:
+            raise KeyFault("a fault is of a change; drop one of the two", "fault")
         if self.change_type is not None:
             raise KeyFault("a lifecycle event is no change; drop one of the two", "changeType")
         return Notice(resource=self.resource, lifecycle=self.lifecycle_event)

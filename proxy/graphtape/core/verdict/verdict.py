@@ -18,6 +18,9 @@ class Kind(enum.StrEnum):
     V1_OVER_BETA = "v1-over-beta"
     LACKS_PERMISSION = "lacks-permission"
     NOT_IN_GRAPH = "not-in-graph"
+    SLOW_ACKNOWLEDGEMENT = "slow-acknowledgement"
+    WRONG_CLIENT_STATE = "wrong-client-state"
+    NEVER_RENEWED = "never-renewed"
 
     __hash__ = str.__hash__  # the enum's own is written in Python
 
@@ -27,7 +30,7 @@ class Verdict:
     """A fact about one request.
 
     Attributes:
-        number: The request's, in its session's journal.
+        number: The request's, in its session's journal; of a notification, the newest one's.
         text: What was seen, one line; secrets and identities out.
     """
 

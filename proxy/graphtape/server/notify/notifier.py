@@ -15,6 +15,7 @@ from graphtape.core.tape.question import Batch
 from graphtape.server.http.delivery import Delivery
 from graphtape.server.notify import endpoint
 from graphtape.server.notify.app import App
+from graphtape.server.notify.judge import Judge
 from graphtape.server.notify.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from graphtape.core.message import Response
-    from graphtape.core.scenario.notice import Notice
+    from graphtape.core.scenario.notice import Notice, NoticeFault
     from graphtape.core.tape.outcome import Outcome
     from graphtape.core.tape.question import Question
     from graphtape.server.http.response import Sent
@@ -46,7 +47,7 @@ class Notifier:
     conduct: Conduct = field(default_factory=Conduct)
     clock: Callable[[], float] = time.time
     _called: App = field(init=False)
-    _open: list[Webhooks] = field(default_factory=list)
+    _open: list[LiveSession] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         self._called = App(origin=self.origin, limit=self.conduct.limit)
@@ -59,21 +60,24 @@ class Notifier:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for webhooks in self._open:
-            await webhooks.close()
+        for live in [*self._open]:
+            await self.forget(live)
         await self._called.__aexit__(exc_type, exc, traceback)
 
     def webhooks(self, live: LiveSession) -> Webhooks:
         """Return what a session knows of its app's subscriptions."""
         if live.webhooks is None:
-            live.webhooks = Webhooks(app=self._called, conduct=self.conduct, clock=self.clock)
-            self._open.append(live.webhooks)
+            judge = Judge(verdicts=live.verdicts, clean=live.clean, advised=self.conduct.advised)
+            live.webhooks = Webhooks(
+                app=self._called, conduct=self.conduct, clock=self.clock, judge=judge
+            )
+            self._open.append(live)
         return live.webhooks
 
     async def forget(self, live: LiveSession) -> None:
         """Give up what a session that ends would still tell."""
         if live.webhooks is not None:
-            self._open.remove(live.webhooks)
+            self._open.remove(live)
             await live.webhooks.close()
             live.webhooks = None
 
@@ -83,6 +87,8 @@ class Notifier:
         What a scenario answers in Graph's place is left to it.
         """
         live, request = transaction.session, transaction.request
+        if live.webhooks is not None:
+            live.webhooks.judge.called(transaction.number, request)
         if (
             live.play.forwards
             or not isinstance(outcome, (Replay, Refuse))
@@ -137,28 +143,32 @@ class Notifier:
                 assert_never(outcome)
         webhooks = transaction.session.webhooks
         if webhooks is not None:  # else nobody has subscribed
-            webhooks.tell([*filter(None, changes), *_noticed(notices)])
-            _tell_lifecycle(webhooks, notices)
+            _tell(webhooks, filter(None, changes), notices)
 
     def noticed(self, live: LiveSession, notices: Sequence[Notice]) -> None:
         """Notify of what a scenario says."""
         if live.webhooks is not None:
-            live.webhooks.tell(_noticed(notices))
-            _tell_lifecycle(live.webhooks, notices)
+            _tell(live.webhooks, (), notices)
 
 
-def _tell_lifecycle(webhooks: Webhooks, notices: Iterable[Notice]) -> None:
+def _tell(
+    webhooks: Webhooks, changes: Iterable[tuple[Change, ...]], notices: Sequence[Notice]
+) -> None:
+    """Tell of what a call changed, and of what a scenario says, as much as can be in one POST."""
+    by_fault: dict[NoticeFault | None, list[tuple[Change, ...]]] = {None: []}
+    own: NoticeFault | None = None
     for each in notices:
+        if each.lifecycle is None and each.resource:
+            change = Change(path=path_of(each.resource), type=each.change_type)
+            by_fault.setdefault(each.fault, []).append((change,))
+        elif each.lifecycle is None:
+            own = each.fault
+    by_fault[own] = [*changes, *by_fault.get(own, ())]
+    for fault, may in by_fault.items():
+        webhooks.tell(may, fault=fault)
+    for each in notices:  # afterwards: one that is removed is told of the change as well
         if each.lifecycle is not None:
             webhooks.tell_lifecycle(each.lifecycle, resource=each.resource)
-
-
-def _noticed(notices: Iterable[Notice]) -> list[tuple[Change, ...]]:
-    return [
-        (Change(path=path_of(each.resource), type=each.change_type),)
-        for each in notices
-        if each.lifecycle is None
-    ]
 
 
 def _changes_by_parts(

@@ -7,6 +7,7 @@ import enum
 import logging
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,19 @@ class Dispatch:
     Attributes:
         number: From 1, in the order they were made.
         url: Of the app.
+        wrongly: Whether its clientState isn't that of the subscription.
+        wait: Seconds before the first attempt, unless what it is `behind` is done sooner.
+        behind: Set once another one is done; None where it waits for none.
+        done: Set once it was delivered or dropped.
     """
 
     number: int
     url: str
     notifications: tuple[Notification, ...]
+    wrongly: bool = False
+    wait: float = 0.0
+    behind: asyncio.Event | None = None
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     attempts: list[Attempt] = field(default_factory=list)
     state: State = State.PENDING
 
@@ -78,20 +87,40 @@ class Outbox:
         app: Where they go.
         conduct: How long is waited for it, and when it is tried again.
         is_active: Whether a subscription, by its id, still is.
+        on_answer: Told of each answer, or that there was none.
         kept: The newest dispatches.
     """
 
     app: App
     conduct: Conduct
     is_active: Callable[[str], bool]
+    on_answer: Callable[[Dispatch, Attempt], None]
     kept: deque[Dispatch] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _made: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def send(self, notifications: Sequence[Notification], *, url: str) -> Dispatch:
-        """Send notifications in one POST; returns before it is sent."""
+    def send(
+        self,
+        notifications: Sequence[Notification],
+        *,
+        url: str,
+        wrongly: bool = False,
+        wait: float = 0.0,
+        behind: asyncio.Event | None = None,
+    ) -> Dispatch:
+        """Send notifications in one POST; returns before it is sent.
+
+        The arguments are those of `Dispatch`.
+        """
         self._made += 1
-        dispatch = Dispatch(number=self._made, url=url, notifications=tuple(notifications))
+        dispatch = Dispatch(
+            number=self._made,
+            url=url,
+            notifications=tuple(notifications),
+            wrongly=wrongly,
+            wait=wait,
+            behind=behind,
+        )
         self.kept.append(dispatch)
         self.start(self._deliver(dispatch))
         return dispatch
@@ -110,11 +139,23 @@ class Outbox:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _deliver(self, dispatch: Dispatch) -> None:
+        try:
+            if dispatch.behind is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(dispatch.behind.wait(), dispatch.wait)
+            else:
+                await asyncio.sleep(dispatch.wait)
+            await self._posted(dispatch)
+        finally:
+            dispatch.done.set()
+
+    async def _posted(self, dispatch: Dispatch) -> None:
         body = collection(dispatch.notifications)
         waits = self.conduct.waits()
         while True:
             attempt = await self._attempt(dispatch.url, body)
             dispatch.attempts.append(attempt)
+            self.on_answer(dispatch, attempt)
             if attempt.accepted:
                 dispatch.state = State.DELIVERED
                 return

@@ -6,16 +6,19 @@ import asyncio
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from graphtape.core.notification.change import segments_of
 from graphtape.core.notification.kind import LIFECYCLE
 from graphtape.core.notification.payload import (
     Notification,
+    expired,
     lifecycle_notification,
     notification,
+    with_wrong_state,
 )
 from graphtape.core.notification.register import Register
+from graphtape.core.scenario.notice import NoticeFault
 from graphtape.server.notify.outbox import Dispatch, Outbox
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from graphtape.core.notification.conduct import Conduct
     from graphtape.core.notification.subscription import Subscription
     from graphtape.server.notify.app import App
+    from graphtape.server.notify.judge import Judge
 
 
 REAUTHORIZE, REMOVED, MISSED = LIFECYCLE
@@ -38,6 +42,7 @@ class Webhooks:
         app: Where notifications go.
         conduct: How long is waited for it.
         clock: Unix seconds.
+        judge: Sees what the app does.
         register: The subscriptions.
         outbox: What they are told.
     """
@@ -45,14 +50,21 @@ class Webhooks:
     app: App
     conduct: Conduct
     clock: Callable[[], float]
+    judge: Judge
     register: Register = field(default_factory=Register)
     outbox: Outbox = field(init=False)
+    _held: asyncio.Event | None = None
     _asked: set[str] = field(default_factory=set)
     _watched: bool = False
 
     def __post_init__(self) -> None:
         """Have nothing to tell yet."""
-        self.outbox = Outbox(app=self.app, conduct=self.conduct, is_active=self.is_active)
+        self.outbox = Outbox(
+            app=self.app,
+            conduct=self.conduct,
+            is_active=self.is_active,
+            on_answer=self.judge.answered,
+        )
 
     def now(self) -> datetime:
         """Return the time, UTC."""
@@ -62,12 +74,20 @@ class Webhooks:
         """Tell whether a subscription still is."""
         return self.register.find(id, now=self.now()) is not None
 
-    def tell(self, changes: Iterable[tuple[Change, ...]]) -> list[Dispatch]:
+    def wants(self, change: Change) -> bool:
+        """Tell whether a subscription is about a change."""
+        active = self.register.active(now=self.now())
+        return any(each.wants(change) is not None for each in active)
+
+    def tell(
+        self, changes: Iterable[tuple[Change, ...]], *, fault: NoticeFault | None = None
+    ) -> list[Dispatch]:
         """Notify of changes, those for one URL in one POST.
 
         Args:
             changes: Of each call what it may have changed, the likeliest first; a subscription is
                 told of the first that it wants.
+            fault: What goes wrong with it.
         """
         by_url: dict[str, list[Notification]] = {}
         for may in changes:
@@ -75,7 +95,55 @@ class Webhooks:
                 told = _told(subscription, may)
                 if told is not None:
                     by_url.setdefault(subscription.url, []).append(told)
-        return [self.outbox.send(told, url=url) for url, told in by_url.items()]
+        return [
+            dispatch
+            for url, told in by_url.items()
+            for dispatch in self._sent(told, url=url, fault=fault)
+        ]
+
+    def _sent(
+        self, told: list[Notification], *, url: str, fault: NoticeFault | None
+    ) -> list[Dispatch]:
+        """Send notifications of changes, with what goes wrong with them."""
+        outbox, late = self.outbox, self.conduct.late / self.conduct.hurry
+        match fault:
+            case NoticeFault.DOUBLED:
+                sent = [outbox.send(told, url=url), outbox.send(told, url=url)]
+            case NoticeFault.LATE:
+                sent = [outbox.send(told, url=url, wait=late)]
+            case NoticeFault.WRONG_CLIENT_STATE:
+                wrong = [with_wrong_state(each) for each in told]
+                sent = [outbox.send(wrong, url=url, wrongly=True)]
+            case NoticeFault.AFTER_EXPIRY:
+                for each in told:
+                    self.register.drop(each.subscription.id)
+                sent = [outbox.send([expired(each, now=self.now()) for each in told], url=url)]
+            case NoticeFault.MISSED:
+                sent = self._missed(told)
+            case NoticeFault.OUT_OF_ORDER if self._held is None:
+                self._held = asyncio.Event()
+                sent = [outbox.send(told, url=url, wait=late, behind=self._held)]
+            case NoticeFault.OUT_OF_ORDER | None:
+                sent = [self._overtaking(outbox.send(told, url=url))]
+            case _:
+                assert_never(fault)
+        return sent
+
+    def _overtaking(self, dispatch: Dispatch) -> Dispatch:
+        """Let what is held back follow this one."""
+        if self._held is not None:
+            self.outbox.start(_set_after(self._held, dispatch))
+            self._held = None
+        return dispatch
+
+    def _missed(self, told: Iterable[Notification]) -> list[Dispatch]:
+        """Leave notifications out; send the event to those that take it."""
+        subscriptions = {each.subscription.id: each.subscription for each in told}
+        return [
+            self.outbox.send([lifecycle_notification(each, MISSED)], url=each.lifecycle_url)
+            for each in subscriptions.values()
+            if each.lifecycle_url is not None and MISSED in each.kind.lifecycle
+        ]
 
     def tell_lifecycle(self, event: str, *, resource: str = "") -> list[Dispatch]:
         """Send a lifecycle event to the subscriptions that take it, those of one URL in one POST.
@@ -96,6 +164,7 @@ class Webhooks:
                 self.register.drop(subscription.id)
             elif event == REAUTHORIZE:
                 self._asked.add(subscription.id)
+                self.judge.asked(subscription)
             told = lifecycle_notification(subscription, event)
             by_url.setdefault(url, []).append(told)
         return [self.outbox.send(told, url=url) for url, told in by_url.items()]
@@ -103,6 +172,7 @@ class Webhooks:
     def authorized(self, subscription: Subscription) -> None:
         """See a subscription made, renewed or reauthorized."""
         self._asked.discard(subscription.id)
+        self.judge.renewed(subscription)
         if not self._watched:
             self._watched = True
             self.outbox.start(self._watch())
@@ -116,12 +186,19 @@ class Webhooks:
                 if each.expires <= soon and each.id not in self._asked:
                     self._asked.add(each.id)
                     if each.lifecycle_url is not None:
+                        self.judge.asked(each)
                         told = lifecycle_notification(each, REAUTHORIZE)
                         self.outbox.send([told], url=each.lifecycle_url)
 
     async def close(self) -> None:
-        """Give up what is still on its way."""
+        """Give up what is still on its way, and judge what the app left undone."""
         await self.outbox.close()
+        self.judge.ended(self.register, now=self.now())
+
+
+async def _set_after(event: asyncio.Event, dispatch: Dispatch) -> None:
+    await dispatch.done.wait()
+    event.set()
 
 
 def _told(subscription: Subscription, may: Iterable[Change]) -> Notification | None:

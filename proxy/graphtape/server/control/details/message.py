@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from graphtape.core.journal import Entry  # noqa: TC001 - msgspec reads the annotations
 from graphtape.core.redaction.marks import Mark  # noqa: TC001 - likewise
+from graphtape.core.scenario.notice import NoticeFault  # noqa: TC001 - likewise
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -247,6 +248,7 @@ class NewNotification(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             subscriptions where it isn't said.
         changeType: What happened to it; not with an event.
         lifecycleEvent: In place of a change.
+        fault: What goes wrong with a change's notification.
     """
 
     resource: Annotated[str, Meta(pattern="^[^?#]*[^?#/][^?#]*$")] | None = None
@@ -256,6 +258,7 @@ class NewNotification(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lifecycle_event: Literal["reauthorizationRequired", "subscriptionRemoved", "missed"] | None = (
         field(default=None, name="lifecycleEvent")
     )
+    fault: NoticeFault | None = None
 
 
 class AttemptFacts(Struct, frozen=True, kw_only=True):

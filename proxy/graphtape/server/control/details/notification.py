@@ -29,11 +29,17 @@ async def notify(call: Call[Nothing, NewNotification]) -> DispatchList:
     live, asked = call.session, call.body
     webhooks = _webhooks(call, live)
     if asked.lifecycle_event is not None and asked.change_type is None:
+        if asked.fault is not None:
+            raise fault("GraphtapeBody", "$.fault", "a fault is of a change; leave it out")
         what: str = asked.lifecycle_event
         sent = webhooks.tell_lifecycle(what, resource=asked.resource or "")
     elif asked.resource and asked.change_type and asked.lifecycle_event is None:
         what = asked.change_type
-        sent = webhooks.tell([(Change(path=path_of(asked.resource), type=what),)])
+        change = Change(path=path_of(asked.resource), type=what)
+        if webhooks.wants(change):  # what is missed is wanted, and not sent
+            sent = webhooks.tell([(change,)], fault=asked.fault)
+            return DispatchList(notifications=[_facts(live, each) for each in sent])
+        sent = []
     else:
         raise fault("GraphtapeBody", "$", "write resource and changeType, or lifecycleEvent")
     if not sent:
