@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from graphtape.core.replica import Replica
     from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Usage
-    from graphtape.server.notify.notifier import Notifier
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.session.sessions import Wish
     from graphtape.server.tls.secured import Secured
@@ -258,21 +257,12 @@ class Proxy:
             wait_clock=WaitClock(fast=self.settings.fast),
             tells_misses=self.tells_misses,
         )
-        origin = settings.notified_origin()
-        if origin is not None:
-            self._services.notifier = await stack.enter_async_context(self._notifier(origin))
-        elif any(each.notifies for each in default.scenarios):
-            self.on_note(NOBODY_NOTIFIED)
+        await self._notify(stack, default)
         if default.play.forwards:
             await self._connect()
         if settings.state is not None:
             if records:
                 raise UsageError("--state is for replay: a recording has one writer")
-            if origin is not None:
-                raise UsageError(
-                    "--notify keeps subscriptions in one process, and --state has several; leave "
-                    "one out"
-                )
             await self._share(stack, default)
         if secured is not None and secured.authority is not None:
             from graphtape.server.tunnel import Gateway  # noqa: PLC0415 - few runs forward
@@ -308,13 +298,25 @@ class Proxy:
             ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
 
-    def _notifier(self, origin: str) -> Notifier:
+    async def _notify(self, stack: AsyncExitStack, default: LiveSession) -> None:
+        """Notify an app of changes, where the settings name one."""
+        origin = self.settings.notified_origin()
+        if origin is None:
+            if any(each.notifies for each in default.scenarios):
+                self.on_note(NOBODY_NOTIFIED)
+            return
+        if self.settings.state is not None:
+            raise UsageError(
+                "--notify keeps subscriptions in one process, and --state has several; leave one "
+                "out"
+            )
         # Few runs notify anybody.
         from graphtape.core.notification.conduct import Conduct  # noqa: PLC0415
         from graphtape.server.notify.notifier import Notifier  # noqa: PLC0415
 
         conduct = self.conduct or Conduct(hurry=1000 if self.settings.fast else 1)
-        return Notifier(origin=origin, conduct=conduct, clock=self.clock)
+        notifier = Notifier(origin=origin, conduct=conduct, clock=self.clock)
+        self._services.notifier = await stack.enter_async_context(notifier)
 
     async def _share(self, stack: AsyncExitStack, default: LiveSession) -> None:
         """Serve the sessions together with other proxies."""
