@@ -12,11 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import msgspec
 from aiohttp import web
 
 from graphtape.core.address import Address
-from graphtape.core.errors import RequestError, UsageError
 from graphtape.core.scenario.rule import NOBODY_NOTIFIED
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
     from graphtape.core.report.report import Report
     from graphtape.core.report.usage import Usage
     from graphtape.server.session.live_session import LiveSession
-    from graphtape.server.session.sessions import Wish
     from graphtape.server.tls.secured import Secured
     from graphtape.settings import Settings
 
@@ -149,6 +146,9 @@ class Proxy:
         if others and not first.arrived:
             first = replace(first, unused=())  # nobody meant to play it
         return [first, *others]
+
+    def _live_report(self, live: LiveSession) -> Report:
+        return self._report(live.outcome)
 
     def _report(self, outcome: Outcome, usage: Usage | None = None) -> Report:
         return report_of(
@@ -261,9 +261,10 @@ class Proxy:
         if default.play.forwards:
             await self._connect()
         if settings.state is not None:
-            if records:
-                raise UsageError("--state is for replay: a recording has one writer")
-            await self._share(stack, default)
+            from graphtape.runner.state import share  # noqa: PLC0415 - few runs share sessions
+
+            report = self._live_report
+            await share(stack, self.sessions, settings=settings, records=records, report=report)
         if secured is not None and secured.authority is not None:
             from graphtape.server.tunnel import Gateway  # noqa: PLC0415 - few runs forward
 
@@ -305,11 +306,6 @@ class Proxy:
             if any(each.notifies for each in default.scenarios):
                 self.on_note(NOBODY_NOTIFIED)
             return
-        if self.settings.state is not None:
-            raise UsageError(
-                "--notify keeps subscriptions in one process, and --state has several; leave one "
-                "out"
-            )
         # Few runs notify anybody.
         from graphtape.core.notification.conduct import Conduct  # noqa: PLC0415
         from graphtape.server.notify.notifier import Notifier  # noqa: PLC0415
@@ -317,51 +313,6 @@ class Proxy:
         conduct = self.conduct or Conduct(hurry=1000 if self.settings.fast else 1)
         notifier = Notifier(origin=origin, conduct=conduct, clock=self.clock)
         self._services.notifier = await stack.enter_async_context(notifier)
-
-    async def _share(self, stack: AsyncExitStack, default: LiveSession) -> None:
-        """Serve the sessions together with other proxies."""
-        from graphtape.server.control.direction import Library  # noqa: PLC0415 - few are shared
-        from graphtape.server.control.endpoints import wish_of  # noqa: PLC0415 - likewise
-        from graphtape.server.control.message import NewSession  # noqa: PLC0415 - likewise
-
-        try:
-            from graphtape.server.state.store import TapeDiffersError  # noqa: PLC0415 - likewise
-            from graphtape.server.state.stored import Stored  # noqa: PLC0415 - likewise
-        except ImportError as exc:
-            raise UsageError(
-                f"--state needs {exc.name}, which isn't installed; pip install 'graphtape[state]'"
-            ) from exc
-
-        library = Library(folder=self.folder)
-
-        def direct(live: LiveSession, said: bytes) -> None:
-            scenario, status = library.directing_now(msgspec.json.decode(said))
-            live.direct(scenario=scenario, status=status)
-
-        async def adopt(session_id: str) -> Wish | None:
-            said = await stored.wish(session_id)
-            if said is None:
-                return None
-            asked = msgspec.json.decode(said, type=NewSession)
-            return await wish_of(msgspec.structs.replace(asked, id=session_id), library)
-
-        async def share(live: LiveSession, said: bytes, new: bool) -> None:  # noqa: FBT001 - as Sessions calls it
-            try:
-                await stored.share(live, said, new=new)
-            except TapeDiffersError as exc:
-                raise RequestError(str(exc), status=409, code="GraphtapeTapeDiffers") from exc
-
-        stored = Stored(
-            settings=self.settings,
-            direct=direct,
-            report=lambda live: self._report(live.outcome),
-            close=self.sessions.close,
-        )
-        stored.sessions = self.sessions
-        stack.push_async_callback(stored.end)
-        await stored.begin(default)
-        self.sessions.share, self.sessions.adopt = share, adopt
-        self.sessions.known = stored.known
 
     async def _prepare(self, responder: Responder, default: LiveSession) -> None:
         """Make answers ready ahead; what is ready by then is never garbage."""
@@ -392,7 +343,7 @@ class Proxy:
             data_url=self.addresses.proxy,
             events=self._events,
             console=self.settings.console,
-            report=lambda live: self._report(live.outcome),
+            report=self._live_report,
             others=others,
             notifier=self._services.notifier,
         )

@@ -53,16 +53,17 @@ class Stored:
 
     Attributes:
         settings: Of the run.
+        sessions: Those that this proxy serves.
         direct: Directs a session as the body of a call says.
         report: Tells what a session came to here.
         close: Ends a session that another proxy has ended.
     """
 
     settings: Settings
+    sessions: Sessions
     direct: Callable[[LiveSession, bytes], None]
     report: Callable[[LiveSession], Report]
     close: Callable[[str], Awaitable[object]]
-    sessions: Sessions = field(init=False)
     store: Store = field(init=False)
     bus: Bus = field(init=False)
     _options: str = field(init=False)
@@ -100,14 +101,14 @@ class Stored:
             named,
         )
 
-    async def begin(self, default: LiveSession) -> None:
+    async def begin(self) -> None:
         """Take part in the default session.
 
         Raises:
             TapeDiffersError: It is played otherwise.
             UnavailableError: Redis doesn't answer.
         """
-        await self.share(default, b"null")
+        await self.share(self.sessions.default, b"null")
         await self.bus.begin()
 
     async def share(self, live: LiveSession, wish: bytes, *, new: bool = False) -> None:
