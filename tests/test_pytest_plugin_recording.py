@@ -135,7 +135,7 @@ from graphtape.pytest_plugin.marker import Asked
 def test_a(graphtape, request):
     proxy = proxy_of(request.config)
     path = request.path.parent / "cassettes" / "d.yaml"
-    asked = Asked(names=("d",), mode=None, directs={})
+    asked = Asked(names=("d",), mode=None, explore=None, directs={})
     with pytest.raises(pytest.fail.Exception, match="test_it.py::test_a is recording into it"):
         proxy.open(request.node, (path,), asked, mode="once")
 """
