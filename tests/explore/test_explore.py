@@ -516,6 +516,34 @@ def test_the_example_gives_the_table_of_the_page(app: str, code: int, tmp_path: 
     assert done.stdout.startswith(table)
 
 
+def test_what_follows_a_write_that_outran_its_own_slow_answer_is_not_judged(
+    tmp_path: Path,
+) -> None:
+    setting = "/v1.0/groups/g/settings/s"
+    states = {name: json.dumps({"state": name}) for name in ("off", "on")}
+    tape = taped(
+        tmp_path,
+        exchanged("GET", setting, states["off"], fields=JSON),
+        exchanged("PUT", setting, states["on"], fields=JSON, asked=JSON, body=states["on"]),
+        exchanged("GET", setting, states["on"], fields=JSON),
+    )
+    app = """
+        ask("GET", "/groups/g/settings/s")
+        for _ in range(2):
+            try:
+                ask("PUT", "/groups/g/settings/s", {"state": "on"}, timeout=1)
+                break
+            except OSError:
+                pass
+        print(ask("GET", "/groups/g/settings/s")["state"])
+        """
+    found = explored(tape, app, "--faults", "slow", "--calls", "PUT /**", code=0)
+    assert set(found.values()) == {"not met"}
+    patient = app.replace("timeout=1", "timeout=30")
+    found = explored(tape, patient, "--faults", "slow", "--calls", "PUT /**", code=0)
+    assert set(found.values()) == {"survived"}
+
+
 def test_the_same_write_made_twice_is_no_blind_retry(tmp_path: Path) -> None:
     note = "/v1.0/groups/g/threads/t/reply"
     tape = taped(tmp_path, *(exchanged("POST", note, "", status=202) for _ in range(2)))

@@ -13,7 +13,7 @@ from graphtape.core.verdict.verdict import Kind
 from graphtape.explore.documented import status_values
 from graphtape.explore.fault import LOST, TOLD_TO_WAIT
 from graphtape.explore.judging.oracle import difference, normalised
-from graphtape.explore.judging.repeats import met_by, repeats_blindly, same_requests
+from graphtape.explore.judging.repeats import met_by, outran, repeats_blindly, same_requests
 from graphtape.explore.judging.unhandled import SHELL_CODES, error_in_thread, unhandled_error
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class Result(enum.StrEnum):
         return self not in {Result.SURVIVED, Result.TOLD, Result.NOT_MET}
 
 
+_AFTER_TAPE = frozenset({Result.ENDLESS, Result.MISS, Result.WRONG})
+"""What may come of answers that are those of before a write."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """A result and why, one line."""
@@ -71,6 +75,14 @@ def judge(fault: Fault, base: Run, run: Run, *, tries: int) -> Judgement:
         tries: Of the same request, the first included, that are no hammering.
     """
     met = met_by(fault, base, run)
+    found = _judged(fault, base, run, met, tries)
+    if found.result in _AFTER_TAPE and met is not None and outran(fault, run, met):
+        why = "it came again while its answer was under way: what follows isn't on the tape"
+        return Judgement(result=Result.NOT_MET, why=why)
+    return found
+
+
+def _judged(fault: Fault, base: Run, run: Run, met: Met | None, tries: int) -> Judgement:
     if met is None and not run.late and run.code == 0:
         return Judgement(result=Result.NOT_MET, why="the call didn't come in this run")
     for found in (

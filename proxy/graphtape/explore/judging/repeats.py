@@ -96,3 +96,11 @@ def repeats_blindly(fault: Fault, run: Run, met: Met) -> bool:
         if not writes(each.request):
             return False
     return False
+
+
+def outran(fault: Fault, run: Run, met: Met) -> bool:
+    """Tell whether a write came again while its first answer was under way.
+
+    It is answered then, but the tape goes on only once the first answer is out.
+    """
+    return fault.again is not None and met.repeated and not run.whole.get(met.first.number, False)
