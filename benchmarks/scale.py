@@ -95,6 +95,7 @@ def _steps(options: Options, results: Results) -> None:
                     raise Failed("redis-server isn't up")
                 time.sleep(0.02)  # noqa: TID251 - waits for another process
             runs = [_stepped(f"unix://{path}", options) for _ in range(options.rounds)]
+            results.goals.append(_one_answer(f"unix://{path}", options))
     own, plain, in_redis, p99 = (
         median(run[name] for run in runs) for name in ("own", "plain", "redis", "p99")
     )
@@ -106,6 +107,25 @@ def _steps(options: Options, results: Results) -> None:
         results.goals.append(
             Goal(part=PART, name=name, value=value, goal=goal, unit=unit, more_is_better=False)
         )
+
+
+def _one_answer(url: str, options: Options) -> Goal:
+    """Compare reads whose keys have one answer each with and without a shared state, by CPU."""
+    size = middle(options)
+    plain: list[float] = []
+    shared: list[float] = []
+    with replay(size) as one, replay(size, "--state", url) as other:
+        for number in range(options.rounds):
+            say(f"{PART}: round {number + 1}, --state")
+            plain.append(_loaded([(one, "")], options, size))
+            shared.append(_loaded([(other, "")], options, size))
+    return Goal(
+        part=PART,
+        name="CPU/request, reads of one answer with --state, beside none",
+        value=median(shared) / median(plain),
+        goal=1.05,
+        more_is_better=False,
+    )
 
 
 def _stepped(url: str, options: Options) -> dict[str, float]:

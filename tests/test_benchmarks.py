@@ -133,6 +133,7 @@ def test_workers_are_measured_beside_one_process(tmp_path: Path) -> None:
     assert names[0] == "requests/s by CPU, 2 workers beside one process"
     if shutil.which("redis-server") is not None:
         assert names[1:] == [
+            "CPU/request, reads of one answer with --state, beside none",
             "a step, CPU of the replica beyond the decision",
             "a step, CPU of Redis",
             "a step, p99 at 20,000/s",

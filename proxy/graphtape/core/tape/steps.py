@@ -54,6 +54,8 @@ class Kind(StrEnum):
     DIRECT = "s"
     END = "e"
 
+    __hash__ = str.__hash__  # the enum's own is written in Python
+
 
 class Step(Struct, frozen=True, array_like=True):
     """A step as it is sent.

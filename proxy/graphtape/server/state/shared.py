@@ -264,13 +264,15 @@ class Shared:
         """Take steps, and tell who waits for what they come to."""
         for data, now in found:
             step, result = self.steps.take(data, now)
-            own = step.name.partition(".")[0] == self.store.name
-            if own and step.kind is Kind.DECIDE and _reserves(result):
+            if not step.name.startswith(self.store.name):
+                continue
+            decides = step.kind is Kind.DECIDE
+            if decides and _reserves(result):
                 self._kept[step.name] = now
             future = waiting.pop((step.kind, step.name), None)
             if future is not None and not future.done():
                 future.set_result(result)
-            elif own and step.kind is Kind.DECIDE:  # nobody waits for it any more
+            elif decides:  # nobody waits for it any more
                 self.release(step.name)
         for future in waiting.values():
             if future is not None and not future.done():
