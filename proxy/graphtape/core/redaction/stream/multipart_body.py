@@ -104,7 +104,9 @@ class MultipartBody:
             if self._part is None:
                 return b""
         keep = len(self._delimiter) + _MOST_LINE_BREAKS
-        ready = self._held[:-keep].rstrip(_LINE_BREAKS)
+        # No more at once than twice what came: what was held at first goes bit by bit.
+        most = min(len(self._held) - keep, 2 * _SLICE)
+        ready = self._held[: max(0, most)].rstrip(_LINE_BREAKS)
         self._held = self._held[len(ready) :]
         self._sought = 0
         clean = self._part.feed(ready)
