@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import tape
+from benchmarks import long_bodies, tape
 from benchmarks.answer import check, connect
 from benchmarks.contestant import replay
 from benchmarks.load import put
@@ -31,6 +31,7 @@ def run(options: Options, results: Results) -> None:
     if options.wants("download"):
         for megabytes in _LONG_DOWNLOADS if options.full else _DOWNLOADS:
             _download(megabytes, results)
+    long_bodies.run(options, results)
     if options.wants("replayed requests"):
         _requests(options, results)
     if options.wants("interactions"):

@@ -52,13 +52,27 @@ def waiting(first: bytes, rest: bytes, field: bytes) -> Iterator[tuple[str, thre
 
 
 @contextmanager
-def endless(start: bytes, row: bytes, end: bytes, *, mib: int, field: bytes) -> Iterator[str]:
-    """Serve a body of that size below `/long`, which nobody holds, and a short one elsewhere."""
+def endless(
+    start: bytes,
+    row: bytes,
+    end: bytes,
+    *,
+    mib: int,
+    field: bytes,
+    sent: list[int] | None = None,
+) -> Iterator[str]:
+    """Serve a body of that size below `/long`, which nobody holds, and a short one elsewhere.
+
+    The bytes of each row that could be sent are added to `sent`.
+    """
 
     def write(target: bytes, out: BufferedIOBase) -> None:
         count = mib * 1024 * 1024 // len(row) if b"/long" in target else 1
         out.write(_head(field, len(start) + count * len(row) + len(end)) + start)
-        out.writelines(row for _ in range(count))
+        for _ in range(count):
+            out.write(row)
+            if sent is not None:
+                sent.append(len(row))
         out.write(end)
 
     with _served(write) as url:

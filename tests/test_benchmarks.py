@@ -123,6 +123,17 @@ def test_memory_is_measured_while_a_download_is_recorded(tmp_path: Path) -> None
     assert [goal["name"] for goal in goals] == ["growth while 50 MB are recorded"]
 
 
+def test_memory_is_measured_over_a_long_body_of_each_kind(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    done = benchmarks("memory", *SMALL, "--only", "body: 50 MB of binary", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    goals = json.loads(file.read_text())["goals"]
+    names = ["50 MB of binary", "50 MB of binary, gzip"]
+    assert [goal["name"] for goal in goals] == [
+        f"growth while {name} are {done}" for name in names for done in ("recorded", "saved")
+    ]
+
+
 @needs_wrk
 def test_workers_are_measured_beside_one_process(tmp_path: Path) -> None:
     file = tmp_path / "results.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import threading
 from typing import TYPE_CHECKING
 
 import psutil
@@ -142,7 +143,7 @@ def test_the_first_rows_reach_the_client_before_the_last_are_there(tape: Path) -
 
 
 def test_memory_does_not_grow_with_a_text(tape: Path) -> None:
-    row, kind = b"1,Person,p@example.com,\n", b"Content-Type: text/csv"
+    row, kind = b"1,Person,of the staff,\n", b"Content-Type: text/csv"
     with (
         endless(b"Id,Name,Mail,Note\n", row * 2500, b"", mib=20, field=kind) as upstream,
         serving("record", tape, "--upstream", upstream, cwd=tape.parent) as recorder,
@@ -174,3 +175,33 @@ def test_a_long_multipart_upload_is_on_the_tape_redacted(tape: Path) -> None:
     assert clean.endswith(photo + b"\r\n--bnd--\r\n")
     assert clean.count(b"REDACTED") == ROWS
     assert b"Fake-" not in clean
+
+
+def test_a_client_that_does_not_read_holds_upstream_up(tape: Path) -> None:
+    row, kind = b"1,Person,of the staff,\n", b"Content-Type: text/csv"
+    block = row * 2500
+    sent: list[int] = []
+    with (
+        endless(b"Id,Name,Mail,Note\n", block, b"", mib=32, field=kind, sent=sent) as upstream,
+        recording(tape, upstream=upstream) as proxy,
+    ):
+        connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=60)
+        connection.request("GET", "/v1.0/long")
+        answer = connection.getresponse()
+        answer.read(1)
+        held = settled(sent)
+        rest = len(answer.read())
+        connection.close()
+    assert held < 24 * MIB  # what the sockets on the way hold, and no more
+    assert rest == len(b"Id,Name,Mail,Note\n") - 1 + 32 * MIB // len(block) * len(block)
+
+
+def settled(sent: list[int]) -> int:
+    """Wait until upstream sends no more; return how many bytes it has sent."""
+    before, still = -1, 0
+    while still < 20:
+        now = sum(sent)
+        still = still + 1 if now == before and now else 0
+        before = now
+        threading.Event().wait(0.1)
+    return before
