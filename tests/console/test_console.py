@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -248,6 +249,44 @@ def test_the_timeline_tells_when_and_what_a_client_did_wrong(tape: Path, page: P
         )
         assert places == sorted(places)
         assert places[-1] > places[0]
+
+
+def test_what_is_left_in_a_cassette_is_shown(
+    tmp_path: Path, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = '{"clientSecret": "FAKE-left-over-7713"}'
+    cassette = taped(tmp_path, exchanged("GET", "/v1.0/me"), exchanged("GET", "/v1.0/apps", answer))
+    (tmp_path / "zero.yaml").write_text("interactions: []\nversion: 1\n")
+    with replaying(cassette) as proxy:
+        page.goto(f"{proxy.control}/console#/s/default/cassettes")
+        listed = page.get_by_role("region", name="Cassettes of the folder")
+        expect(listed.get_by_role("row")).to_have_count(3)
+        page.get_by_role("searchbox", name="Filter").fill("TAPE")
+        expect(listed.get_by_role("row")).to_have_count(2)
+        listed.get_by_role("link", name="tape.yaml", exact=True).click()
+        details = page.get_by_role("region", name="Details")
+        row = details.get_by_role("row", name=re.compile("response.body.clientSecret"))
+        expect(row.locator("mark")).to_be_visible()
+        expect(details).not_to_contain_text("7713")
+        expect(details).to_contain_text("graphtape redact tape.yaml")
+        row.get_by_role("link", name="#1", exact=True).click()
+        assert page.url.endswith("#/s/default/tape/1")
+
+
+def test_a_command_to_copy_quotes_the_name_of_a_file(
+    tmp_path: Path, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = '{"clientSecret": "FAKE-left-over-7714"}'
+    cassette = taped(tmp_path, exchanged("GET", "/v1.0/apps", answer))
+    cassette.rename(tmp_path / "a'b; touch x $(y).yaml")
+    with replaying(taped(tmp_path, exchanged("GET", "/v1.0/me"))) as proxy:
+        page.goto(f"{proxy.control}/console#/s/default/cassettes")
+        page.get_by_role("link", name="a'b; touch x").click()
+        command = page.get_by_role("region", name="Details").locator("code")
+        words = shlex.split(command.text_content() or "")
+        assert words == ["graphtape", "redact", "a'b; touch x $(y).yaml"]
 
 
 def test_a_session_is_chosen_and_ended(tape: Path, page: Page) -> None:

@@ -154,6 +154,31 @@ async def test_the_text_of_a_scenario_file_is_given(tmp_path: Path) -> None:
             assert text not in refused["error"]["message"]
 
 
+async def test_what_is_left_in_a_cassette_is_told_masked(tmp_path: Path) -> None:
+    secret = "FAKE-left-over-8841"
+    left = taped(
+        tmp_path,
+        exchanged("GET", "/v1.0/me"),
+        exchanged("GET", "/v1.0/apps", json.dumps({"clientSecret": secret})),
+    )
+    (tmp_path / "below").mkdir()
+    left.rename(tmp_path / "below" / "left.yaml")
+    (tmp_path / "below" / "broken.yaml").write_text("interactions: [\n")
+    clean = taped(tmp_path, exchanged("GET", "/v1.0/me"))
+    async with controlled(clean) as control:
+        found = await told(control, "/cassettes/below%2Fleft.yaml/findings")
+        nothing = await told(control, "/cassettes/tape.yaml/findings")
+        broken = await told(control, "/cassettes/below%2Fbroken.yaml/findings")
+        for name in ("none.yaml", "..%2Ftape.yaml", "%2Fetc%2Fpasswd"):
+            await told(control, f"/cassettes/{name}/findings", 404)
+    (row,) = found["findings"]
+    assert (row["interaction"], row["place"]) == (1, "response.body.clientSecret")
+    assert found["count"] == 1
+    assert secret not in json.dumps(found)
+    assert (nothing["findings"], nothing["failure"]) == ([], None)
+    assert "below/broken.yaml" in broken["failure"]
+
+
 async def test_an_entry_that_is_none_is_not_found(tape: Path) -> None:
     async with controlled(tape) as control:
         for path in ("journal/9", "tape/99", "tape/x", "tape?cassette=1"):

@@ -2,11 +2,12 @@
 /** The page: switches above, views at the left, a list, details. */
 import {html, render, useEffect, useRef, useState} from '/console/vendor/preact-htm.js';
 import {takeToken} from '/console/api.js';
+import {CassetteDetails, Cassettes} from '/console/cassettes.js';
 import {Details} from '/console/details.js';
 import {STATUSES, direct, rewind} from '/console/direct.js';
 import {Grid} from '/console/grid.js';
 import {KEYS, listenToKeys} from '/console/keys.js';
-import {Cassettes, Report, Sessions} from '/console/lists.js';
+import {Report, Sessions} from '/console/lists.js';
 import {Misses} from '/console/misses.js';
 import {VIEWS, address, go, here} from '/console/route.js';
 import {ScenarioDetails, Scenarios} from '/console/scenarios.js';
@@ -103,16 +104,17 @@ function App() {
     Live: () => html`<${Live} ...${{at, filter, setFilter, follow, setFollow}} />`,
     Misses: () => html`<${Misses} ...${at} />`, Tape: () => html`<${Tape} ...${at} />`,
     Timeline: () => html`<${Timeline} ...${at} />`, Sessions: () => html`<${Sessions} />`,
-    Scenarios: () => html`<${Scenarios} ...${at} />`, Cassettes: () => html`<${Cassettes} />`,
+    Scenarios: () => html`<${Scenarios} ...${at} />`, Cassettes: () => html`<${Cassettes} ...${at} />`,
     Report: () => html`<${Report} session=${at.session} />`,
   });
   const details = /** @type {Record<string, () => unknown>} */ ({
     Tape: () => html`<${TapeDetails} ...${at} />`,
+    Cassettes: () => html`<${CassetteDetails} arg=${at.arg} />`,
     Scenarios: () => html`<${ScenarioDetails} arg=${at.arg} />`,
   });
   const own = () => html`<${Details} session=${at.session}
     number=${['Live', 'Misses', 'Timeline'].includes(at.view) ? at.arg : ''} />`;
-  const narrow = !['Sessions', 'Cassettes', 'Report'].includes(at.view);
+  const narrow = !['Sessions', 'Report'].includes(at.view);
   return html`<${Header} session=${at.session} theme=${theme} /><${Nav} at=${at} />
     <main aria-label=${at.view} class=${narrow ? '' : 'wide'}>
       ${state.problem && html`<p class="problem" role="alert">${state.problem}</p>`}

@@ -1,5 +1,5 @@
 // @ts-check
-/** The open sessions, the cassettes of the folder, and a session's report. */
+/** The open sessions, and a session's report. */
 import {html} from '/console/vendor/preact-htm.js';
 import {session as path, text} from '/console/api.js';
 import {end, rewind} from '/console/direct.js';
@@ -28,26 +28,6 @@ export function Sessions() {
         <a href=${address(each.id, 'report')}>report</a>${' '}
         ${each.id !== 'default' && html`<button type="button" aria-label=${`End ${each.id}`}
           onClick=${() => end(each.id)}>End</button>`}</td></tr>`)}</tbody></table></div>`;
-}
-
-/** @param {number|null} bytes */
-const size = (bytes) => (bytes === null ? '—' : `${(bytes / 1024).toFixed(1)} KiB`);
-
-export function Cassettes() {
-  const {found, problem} = useAnswer('/cassettes');
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Cassettes of the folder">
-    ${problem && html`<p class="problem">${problem}</p>`}<table>
-    <caption>Below the folder the proxy was started in, and those that are played</caption>
-    <thead><tr><th>Cassette</th><th>Size</th><th>Changed</th><th>Played by</th><th>Interactions</th>
-      <th>From</th></tr></thead>
-    <tbody>${(found?.cassettes ?? []).map((/** @type {any} */ each) => html`<tr>
-      <td>${each.sessions.length
-        ? html`<a href=${address(each.sessions[0], 'tape', 0)}>${each.name}</a>` : each.name}</td>
-      <td>${size(each.bytes)}</td>
-      <td>${each.modified ? new Date(each.modified * 1000).toLocaleDateString() : '—'}</td>
-      <td>${each.sessions.join(', ') || '—'}</td><td>${each.interactions ?? '—'}</td>
-      <td>${[each.upstream, each.edited ? 'edited' : ''].filter(Boolean).join(', ') || '—'}</td>
-      </tr>`)}</tbody></table></div>`;
 }
 
 const FORMS = /** @type {[string, string, string][]} */ ([

@@ -59,6 +59,10 @@ export function cut(text, most) {
   return `${text.slice(0, head)}…${text.slice(text.length - (most - 1 - head))}`;
 }
 
+/** A word of a command line, whatever is in it. @param {string} word */
+export const quoted = (word) => (/^[\w./][\w./-]*$/.test(word) ? word
+  : `'${(word.startsWith('-') ? './' : '') + word.replaceAll("'", "'\\''")}'`);
+
 /** @param {{say: string, text: string}} props */
 export function Copy({say, text}) {
   return html`<button type="button" onClick=${() => navigator.clipboard.writeText(text)}

@@ -14,6 +14,8 @@ from graphtape.core.errors import CassetteError, RequestError, UsageError
 from graphtape.server.control.details.message import (
     CassetteList,
     CassetteRow,
+    FindingList,
+    FindingRow,
     ScenarioList,
     ScenarioRow,
     ScenarioText,
@@ -21,6 +23,9 @@ from graphtape.server.control.details.message import (
 from graphtape.tape.folder import cassettes_among
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from graphtape.core.redaction import Policy
     from graphtape.server.control.message import Nothing
     from graphtape.server.control.route import Call
     from graphtape.tape.loaded import Loaded
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
     Plain = Call[Nothing, Nothing]
 
 _MOST_FILES = 2000
+_MOST_FINDINGS = 1000
+_LARGEST = 16 * 1024 * 1024
+"""Bytes of a file that is looked through here: a thread of the proxy does it."""
 
 
 async def list_scenarios(call: Plain) -> ScenarioList:
@@ -69,18 +77,36 @@ async def get_scenario(call: Plain) -> ScenarioText:
 
 async def list_cassettes(call: Plain) -> CassetteList:
     """List the cassettes below the folder, and those that sessions play."""
-    folder = call.desk.library.folder
+    return await asyncio.to_thread(_cassettes, call.desk.library.folder, _played(call))
+
+
+async def get_findings(call: Plain) -> FindingList:
+    """Look through a cassette for secrets and identities that are left in it."""
+    name = call.request.match_info["name"]
+    paths = await asyncio.to_thread(_paths, call.desk.library.folder, _played(call))
+    path = next((path for path, known in paths.items() if known == name), None)
+    if path is None:
+        raise RequestError(
+            f"no cassette {name[:200]!r}; GET /cassettes lists them",
+            status=HTTPStatus.NOT_FOUND,
+            code="GraphtapeCassette",
+        )
+    policy = call.desk.sessions.opener.settings.policy()
+    return await asyncio.to_thread(_findings, name, path, policy)
+
+
+def _played(call: Plain) -> dict[Path, tuple[list[str], Loaded]]:
     played: dict[Path, tuple[list[str], Loaded]] = {}
     for live in call.desk.sessions:
         for loaded in live.played:
             path = Path(loaded.recording.name)
             played.setdefault(path, ([], loaded))[0].append(live.play.id)
-    return await asyncio.to_thread(_cassettes, folder, played)
+    return played
 
 
-def _cassettes(folder: Path | None, played: dict[Path, tuple[list[str], Loaded]]) -> CassetteList:
-    named = {path.resolve(): path for path in played}
-    paths = dict.fromkeys(named)
+def _paths(folder: Path | None, played: Iterable[Path]) -> dict[Path, str]:
+    """Return the cassettes there are, and what each is called."""
+    paths = dict.fromkeys(path.resolve() for path in played)
     if folder is not None:
         try:
             found = [path.resolve() for path in islice(cassettes_among([folder]), _MOST_FILES)]
@@ -89,19 +115,28 @@ def _cassettes(folder: Path | None, played: dict[Path, tuple[list[str], Loaded]]
                 str(exc), status=HTTPStatus.CONFLICT, code="GraphtapeCassette"
             ) from exc
         paths.update(dict.fromkeys(found))
+    return {path: _name(path, None if folder is None else folder.resolve()) for path in paths}
+
+
+def _name(path: Path, folder: Path | None) -> str:
+    inside = folder is not None and path.is_relative_to(folder)
+    name = path.relative_to(folder).as_posix() if inside and folder else path.name
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _cassettes(folder: Path | None, played: dict[Path, tuple[list[str], Loaded]]) -> CassetteList:
+    named = {path.resolve(): path for path in played}
     rows = []
-    for path in paths:
+    for path, name in _paths(folder, played).items():
         sessions, loaded = played.get(named.get(path, path), ([], None))
         facts = None if loaded is None else loaded.facts
         try:
             file = path.stat()
         except OSError:
             file = None
-        inside = folder is not None and path.is_relative_to(folder.resolve())
-        name = path.relative_to(folder.resolve()).as_posix() if inside and folder else path.name
         rows.append(
             CassetteRow(
-                name=name.encode("utf-8", "backslashreplace").decode(),
+                name=name,
                 bytes=None if file is None else file.st_size,
                 modified=None if file is None else file.st_mtime,
                 sessions=sessions,
@@ -112,3 +147,29 @@ def _cassettes(folder: Path | None, played: dict[Path, tuple[list[str], Loaded]]
             )
         )
     return CassetteList(cassettes=sorted(rows, key=lambda row: row.name))
+
+
+def _findings(name: str, path: Path, policy: Policy) -> FindingList:
+    from graphtape.tape.file_scan import scan_file  # noqa: PLC0415 - few look for findings
+
+    try:
+        if path.stat().st_size > _LARGEST:
+            why = f"above {_LARGEST >> 20} MiB; run `graphtape scan {name}`"
+            return FindingList(name=name, findings=[], count=0, failure=why)
+    except OSError as exc:
+        return FindingList(name=name, findings=[], count=0, failure=str(exc.strerror))
+    seen = scan_file(path, policy)
+    return FindingList(
+        name=name,
+        findings=[
+            FindingRow(
+                interaction=each.interaction,
+                place=each.finding.place,
+                excerpt=each.finding.excerpt,
+                rule=each.finding.rule,
+            )
+            for each in seen.findings[:_MOST_FINDINGS]
+        ],
+        count=len(seen.findings),
+        failure=seen.failure,
+    )

@@ -234,6 +234,37 @@ class CassetteRow(Struct, frozen=True, kw_only=True):
     edited: bool | None
 
 
+class FindingRow(Struct, frozen=True, kw_only=True):
+    """What may be a secret or an identity, as `graphtape scan` finds it.
+
+    Attributes:
+        interaction: Its index on the tape; null outside of interactions.
+        place: `request.url`, `response.body.value[0].mail`, …
+        excerpt: Masked.
+        rule: That found it.
+    """
+
+    interaction: Count | None
+    place: str
+    excerpt: str
+    rule: str
+
+
+class FindingList(Struct, frozen=True, kw_only=True):
+    """What is left in a cassette.
+
+    Attributes:
+        findings: The first 1000.
+        count: How many there are.
+        failure: Why it could not be looked at; null where it could.
+    """
+
+    name: str
+    findings: list[FindingRow]
+    count: Count
+    failure: str | None
+
+
 class CassetteList(Struct, frozen=True, kw_only=True):
     """The cassettes, by name."""
 
