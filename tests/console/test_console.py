@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from graphtape.scenarios import preset_text
-from proxies import AUTH, replaying
+from proxies import AUTH, recording, replaying
 from tapes import exchanged, taped
 
 if TYPE_CHECKING:
@@ -287,6 +287,27 @@ def test_a_command_to_copy_quotes_the_name_of_a_file(
         command = page.get_by_role("region", name="Details").locator("code")
         words = shlex.split(command.text_content() or "")
         assert words == ["graphtape", "redact", "a'b; touch x $(y).yaml"]
+
+
+def test_while_recording_a_bar_tells_what_is_on_the_tape(tmp_path: Path, page: Page) -> None:
+    with recording(tmp_path / "new.yaml", upstream="sandbox") as proxy:
+        page.goto(f"{proxy.control}/console")
+        bar = page.get_by_role("region", name="Recording", exact=True)
+        expect(bar).to_contain_text("Recording sandbox into new.yaml: 0 interactions")
+        ask(proxy)
+        ask(proxy, SETTINGS)
+        expect(bar).to_contain_text("2 interactions · 0 passed on · 0 left off")
+        expect(bar).to_contain_text(re.compile(r"[1-9]\d* secrets masked"))
+        told = requests.get(f"{proxy.control}/sessions/default", timeout=5).json()["recording"]
+        part = tmp_path / "new.yaml.part"
+        assert told["part_bytes"] == part.stat().st_size > 0
+        assert (told["new"], told["dropped"], told["upstream"]) == (2, 0, "sandbox")
+        view(page, "Tape")
+        expect(bar).to_be_visible()
+    with replaying(tmp_path / "new.yaml") as proxy:
+        page.goto(f"{proxy.control}/console")
+        expect(page.get_by_text("replay · offline")).to_be_visible()
+        expect(bar).to_have_count(0)
 
 
 def test_a_session_is_chosen_and_ended(tape: Path, page: Page) -> None:

@@ -9,6 +9,7 @@ import {Grid} from '/console/grid.js';
 import {KEYS, listenToKeys} from '/console/keys.js';
 import {Report, Sessions} from '/console/lists.js';
 import {Misses} from '/console/misses.js';
+import {RecordBar} from '/console/record.js';
 import {VIEWS, address, go, here} from '/console/route.js';
 import {ScenarioDetails, Scenarios} from '/console/scenarios.js';
 import {journal, start, state} from '/console/store.js';
@@ -118,7 +119,7 @@ function App() {
   return html`<${Header} session=${at.session} theme=${theme} /><${Nav} at=${at} />
     <main aria-label=${at.view} class=${narrow ? '' : 'wide'}>
       ${state.problem && html`<p class="problem" role="alert">${state.problem}</p>`}
-      ${views[at.view]()}</main>
+      <${RecordBar} session=${at.session} />${views[at.view]()}</main>
     ${narrow && (details[at.view] ?? own)()}
     <footer>${KEYS.slice(2, 5).map(([key, what]) => html`<kbd>${key}</kbd> ${what} · `)}
       <kbd>?</kbd> all keys · ${journal(at.session).done} exchanges

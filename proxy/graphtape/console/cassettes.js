@@ -3,7 +3,7 @@
 import {html, useState} from '/console/vendor/preact-htm.js';
 import {state} from '/console/store.js';
 import {Copy, address, placed, quoted} from '/console/route.js';
-import {useAnswer} from '/console/use.js';
+import {map, useAnswer} from '/console/use.js';
 
 /** @param {number|null} bytes */
 const size = (bytes) => (bytes === null ? '—' : `${(bytes / 1024).toFixed(1)} KiB`);
@@ -36,11 +36,11 @@ export function Cassettes({session, arg}) {
     <caption>Below the folder the proxy was started in, and those that are played</caption>
     <thead><tr><th>Cassette</th><th>Size</th><th>Changed</th><th>Played by</th><th>Interactions</th>
       <th>From</th></tr></thead>
-    <tbody>${rows.map((/** @type {any} */ each) => html`<tr
+    <tbody>${map(rows, (each) => html`<tr
         aria-current=${each.name === arg ? 'true' : undefined}>
       <td><a href=${address(session, 'cassettes', each.name)}>${each.name}</a></td>
       <td>${size(each.bytes)}</td><td>${age(each.modified)}</td>
-      <td>${each.sessions.length ? each.sessions.map((/** @type {string} */ id) => html`<a
+      <td>${each.sessions.length ? map(each.sessions, (id) => html`<a
         href=${address(id, 'tape', placed(number(id, each.name), 0))}>${id}</a> `) : '—'}</td>
       <td>${each.interactions ?? '—'}</td>
       <td>${[each.upstream, each.edited ? 'edited' : ''].filter(Boolean).join(', ') || '—'}</td>
@@ -68,7 +68,7 @@ export function CassetteDetails({arg}) {
         </p><table><caption>What is left${found.findings.length < found.count
           ? `, the first ${found.findings.length}` : ''}</caption>
         <thead><tr><th>#</th><th>Rule</th><th>Place</th><th>Masked excerpt</th></tr></thead>
-        <tbody>${found.findings.map((/** @type {any} */ each) => html`<tr><td>${where(each)}</td>
+        <tbody>${map(found.findings, (each) => html`<tr><td>${where(each)}</td>
           <td>${each.rule}</td><td class="place">${each.place}</td>
           <td><mark class="secret">${each.excerpt}</mark></td></tr>`)}</tbody></table>`}`}
     </section>`;

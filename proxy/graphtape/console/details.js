@@ -5,7 +5,7 @@ import {session as path} from '/console/api.js';
 import {state} from '/console/store.js';
 import {Message, Side} from '/console/marked.js';
 import {Copy, address, parsed, placed, shown} from '/console/route.js';
-import {useAnswer} from '/console/use.js';
+import {map, useAnswer} from '/console/use.js';
 
 /** @param {{session: string, number: string}} props */
 export function Details({session, number}) {
@@ -29,7 +29,7 @@ function Entry({session, facts}) {
     <p>Request ${entry.number}: status ${entry.status}, ${entry.milliseconds.toFixed(2)} ms.</p>
     ${misses.length === 0 && facts.why && html`<p class="why">${facts.why}</p>`}
     ${facts.changed && html`<p>Changed: ${facts.changed}</p>`}
-    ${misses.map((/** @type {any} */ miss) => html`<${Miss} miss=${miss} session=${session} />`)}
+    ${map(misses, (miss) => html`<${Miss} miss=${miss} session=${session} />`)}
     <p><${Copy} say="Copy as curl" text=${curl} /></p>
     ${entry.interaction !== null && html`<${Interaction} session=${session}
       arg=${placed(entry.cassette, entry.interaction)} />`}
@@ -52,13 +52,13 @@ export function Miss({miss, session}) {
       </section>`}
     </div>
     ${miss.advice.length > 0 && html`<h3>What to do</h3>
-      <ul class="advice">${miss.advice.map((/** @type {string} */ line) => {
+      <ul class="advice">${map(miss.advice, (line) => {
         const [say, command] = line.split(/: (?=graphtape |--|POST )/);
         return html`<li>${command ? html`${say}: <code>${command}</code>${' '}
           <${Copy} say="Copy" text=${command} />` : line}</li>`;
       })}</ul>`}
     ${others.length > 0 && html`<h3>Others that come near</h3>
-      ${others.map((/** @type {any} */ near) => html`<p>
+      ${map(others, (near) => html`<p>
         <a href=${address(session, 'tape', placed(near.number, near.index))}>#${near.index}</a></p>
         <${Side} message=${near.request} side="recorded" differences=${near.differences} />`)}`}`;
 }

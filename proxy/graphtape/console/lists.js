@@ -5,7 +5,7 @@ import {session as path, text} from '/console/api.js';
 import {end, rewind} from '/console/direct.js';
 import {state} from '/console/store.js';
 import {address, here, placed} from '/console/route.js';
-import {useAnswer} from '/console/use.js';
+import {map, useAnswer} from '/console/use.js';
 
 /** @param {string} name */
 const short = (name) => name.split('/').pop();
@@ -49,7 +49,7 @@ async function download(accept, suffix) {
 /** @param {{session: string}} props */
 export function Report({session}) {
   const {found, problem} = useAnswer(`${path(session)}/report`, `${state.turn}`);
-  const tapes = (found?.cassettes ?? []).map((/** @type {any} */ each) => each.name);
+  const tapes = map(found?.cassettes, (each) => each.name);
   const row = (/** @type {any} */ each) => html`<li>
     <a href=${address(session, 'live', each.number)}>request ${each.number}</a>:${' '}
     ${each.kind ?? `${each.method} ${each.url}, ${each.times} times`} ${each.text ?? ''}</li>`;
@@ -61,9 +61,9 @@ export function Report({session}) {
       <p>${found.requests} requests in session ${found.session}, mode ${found.mode}.</p>
       <h3>Misses</h3><ul>${found.misses.map(row)}</ul>
       <h3>Verdicts</h3><ul>${found.verdicts.map(row)}</ul>
-      <h3>Faults</h3><ul>${found.faults.map((/** @type {any} */ each) => html`<li>
+      <h3>Faults</h3><ul>${map(found.faults, (each) => html`<li>
         ${each.why}: ${each.times}, status ${each.status}</li>`)}</ul>
-      <h3>Never played</h3><ul>${found.unused_requests.map((/** @type {any} */ each) => html`<li>
+      <h3>Never played</h3><ul>${map(found.unused_requests, (each) => html`<li>
         <a href=${address(session, 'tape',
           placed(tapes.indexOf(each.cassette), each.index))}>#${each.index}</a> ${each.method}${' '}
         ${each.url}</li>`)}</ul>`}</div>`;

@@ -5,7 +5,7 @@ import {session as path} from '/console/api.js';
 import {direct} from '/console/direct.js';
 import {state} from '/console/store.js';
 import {address} from '/console/route.js';
-import {useAnswer} from '/console/use.js';
+import {map, useAnswer} from '/console/use.js';
 
 /** @param {{session: string, arg: string}} props */
 export function Scenarios({session, arg}) {
@@ -14,7 +14,7 @@ export function Scenarios({session, arg}) {
   const idle = report?.rules_without_effect ?? [];
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Scenarios there are">
     <p>On in session ${session}: <strong>${on.join(', ') || 'none'}</strong>.
-      ${(report?.faults ?? []).map((/** @type {any} */ each) => html` ${each.why}: ${each.times}.`)}
+      ${map(report?.faults, (each) => html` ${each.why}: ${each.times}.`)}
     </p>
     ${idle.length > 0 && html`<p>Rules without effect: ${idle.join(', ')}</p>`}
     <table><caption>Presets and files</caption>

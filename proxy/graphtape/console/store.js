@@ -60,7 +60,7 @@ export async function refresh() {
   try {
     state.sessions = (await get('/sessions')).sessions;
     for (const each of state.sessions) counted(each.id, each.answers);
-    state.problem = '';
+    Object.assign(state, {problem: '', turn: state.turn + 1});
     announce();
     changed();
     if (!state.scenarios.length) state.scenarios = (await get('/scenarios')).scenarios;

@@ -5,7 +5,7 @@ import {session as path} from '/console/api.js';
 import {Interaction} from '/console/details.js';
 import {state} from '/console/store.js';
 import {address, cut, go, parsed, placed, shown} from '/console/route.js';
-import {useAnswer} from '/console/use.js';
+import {map, useAnswer} from '/console/use.js';
 
 const MOST = 80;
 
@@ -51,7 +51,7 @@ export function Strip({session, chosen}) {
     <p><strong>${position.cassette.split('/').pop()}</strong> · played ${found.played} of${' '}
       ${found.size} · ${said} · reads come from <strong>#${position.low}–#${position.high - 1}
       </strong></p>
-    <ol aria-label="Tape position" onKeyDown=${move}>${rows.map((/** @type {any} */ row) => html`<li
+    <ol aria-label="Tape position" onKeyDown=${move}>${map(rows, (row) => html`<li
       key=${row.index}><button type="button" class=${tone(row)}
         tabindex=${String(row.index) === active ? 0 : -1}
         aria-current=${String(row.index) === index ? 'true' : undefined}
@@ -72,12 +72,12 @@ export function Tape({session, arg}) {
     ${tapes.length > 1 && html`<p><label>Cassette <select id="cassette" value=${String(cassette)}
       onChange=${(/** @type {any} */ event) =>
         go({view: 'Tape', arg: placed(Number(event.target.value), 0)})}>
-      ${tapes.map((/** @type {string} */ name, /** @type {number} */ at) => html`
+      ${map(tapes, (name, at) => html`
         <option value=${String(at)}>${name}</option>`)}</select></label></p>`}
     <div class="scroll" tabindex="0" role="region" aria-label="Interactions"><table>
     <caption>Interactions${found ? ` #${after} to #${found.next - 1} of ${found.size}` : ''}
     </caption><thead><tr><th>#</th><th>Method</th><th>Status</th><th>Played</th><th>URL</th></tr>
-    </thead><tbody>${(found?.rows ?? []).map((/** @type {any} */ row) => html`<tr
+    </thead><tbody>${map(found?.rows, (row) => html`<tr
         aria-current=${String(row.index) === index ? 'true' : undefined}>
       <td><a href=${address(session, 'tape', placed(cassette, row.index))}>#${row.index}</a></td>
       <td>${row.method}${row.write ? ' (write)' : ''}</td><td>${row.status}</td>

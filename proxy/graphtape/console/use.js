@@ -36,3 +36,6 @@ export function useStore() {
   }, []);
   return state;
 }
+
+/** @param {any[]|undefined} list @param {(each: any, at: number) => unknown} draw */
+export const map = (list, draw) => (list ?? []).map(draw);

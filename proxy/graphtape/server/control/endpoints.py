@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +24,7 @@ from graphtape.server.control.message import (
     NewSession,
     Nothing,
     Opened,
+    RecordingFacts,
     SessionFacts,
     SessionList,
 )
@@ -31,9 +33,11 @@ from graphtape.server.control.rendering import rendered, wanted_form
 from graphtape.server.control.stream import stream
 from graphtape.server.control.ticks import Ticks
 from graphtape.server.session.sessions import Wish
+from graphtape.tape.store import part_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from graphtape.core.report.report import Report
     from graphtape.server.control.direction import Library
@@ -71,7 +75,7 @@ async def health(call: Plain) -> Health:
 async def list_sessions(call: Plain) -> SessionList:
     """List the open sessions."""
     await call.desk.sessions.find_all()
-    own = [_facts(call, live) for live in call.desk.sessions]
+    own = [await _facts(call, live) for live in [*call.desk.sessions]]
     if call.desk.others is None:
         return SessionList(sessions=own)
     others, unreachable = await call.desk.others.sessions(call.request)
@@ -116,7 +120,7 @@ async def wish_of(asked: NewSession, library: Library) -> Wish:
 
 async def get_session(call: Plain) -> SessionFacts:
     """Say what a session is."""
-    return _facts(call, call.session)
+    return await _facts(call, call.session)
 
 
 async def close_session(call: Plain) -> web.Response:
@@ -262,8 +266,20 @@ async def document(call: Plain) -> web.Response:
     return web.Response(body=call.desk.document(), content_type="application/json")
 
 
-def _facts(call: Call[Nothing, Nothing], live: LiveSession) -> SessionFacts:
+async def _facts(call: Call[Nothing, Nothing], live: LiveSession) -> SessionFacts:
     play = live.play
+    recorder, recording = live.recorder, None
+    if recorder is not None:
+        redacted = recorder.redacted
+        recording = RecordingFacts(
+            upstream=call.desk.sessions.opener.upstream,
+            cassette=str(recorder.path).encode("utf-8", "backslashreplace").decode(),
+            new=recorder.recorded,
+            dropped=len(recorder.dropped),
+            secrets=redacted["secrets"],
+            identities=redacted["identities"],
+            part_bytes=await asyncio.to_thread(_size, part_path(recorder.path)),
+        )
     return SessionFacts(
         id=play.id,
         base_url=call.url_of(live),
@@ -273,4 +289,12 @@ def _facts(call: Call[Nothing, Nothing], live: LiveSession) -> SessionFacts:
         status=spelled(play.rules),
         requests=play.journal.arrived,
         answers={source.value: count for source, count in play.journal.counts.items()},
+        recording=recording,
     )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -91,6 +91,28 @@ class Opened(Struct, frozen=True, kw_only=True):
     base_url: str
 
 
+class RecordingFacts(Struct, frozen=True, kw_only=True):
+    """What a session records.
+
+    Attributes:
+        upstream: Where from: a cloud's name, `sandbox` or `custom`.
+        cassette: The file it is saved to.
+        new: How many interactions so far.
+        dropped: How many were left off the tape.
+        secrets: How many values were masked.
+        identities: How many were replaced by pseudonyms.
+        part_bytes: Of the file that they are kept in until they are saved.
+    """
+
+    upstream: str
+    cassette: str
+    new: Count
+    dropped: Count
+    secrets: Count
+    identities: Count
+    part_bytes: Count
+
+
 class SessionFacts(Struct, frozen=True, kw_only=True):
     """An open session.
 
@@ -102,6 +124,7 @@ class SessionFacts(Struct, frozen=True, kw_only=True):
         status: The status rules it has, as `--status` takes them.
         requests: How many arrived.
         answers: How many were given, by where they came from.
+        recording: What it records; null where it only replays.
     """
 
     id: SessionId
@@ -112,6 +135,7 @@ class SessionFacts(Struct, frozen=True, kw_only=True):
     status: list[str]
     requests: Count
     answers: dict[str, int]
+    recording: RecordingFacts | None = None
 
 
 class SessionList(Struct, frozen=True, kw_only=True, omit_defaults=True):
