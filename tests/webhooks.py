@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import threading
 import time
+from base64 import b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from graphtape import runner
 from graphtape.core.notification.conduct import Conduct
@@ -140,6 +147,46 @@ class ListeningApp:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate of an app, and its key."""
+
+    key: rsa.RSAPrivateKey
+    der: bytes
+
+    @property
+    def text(self) -> str:
+        return b64encode(self.der).decode()
+
+
+@cache
+def certificate(bits: int) -> Certificate:
+    """Make a certificate that signs itself."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "notifications.test")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return Certificate(key, made.public_bytes(serialization.Encoding.DER))
+
+
+def rich(bits: int = 2048) -> dict[str, object]:
+    """Return what a subscription says that asks for resource data."""
+    return {
+        "includeResourceData": True,
+        "encryptionCertificate": certificate(bits).text,
+        "encryptionCertificateId": "first",
+    }
 
 
 @contextmanager

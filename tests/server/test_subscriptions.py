@@ -18,6 +18,7 @@ from webhooks import (
     at,
     notifying,
     repeats,
+    rich,
     subscribe,
     subscribed,
     wanted,
@@ -161,16 +162,7 @@ def test_no_other_origin_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pytest.param("communications/presences/7f3a", 60, {}, id="presence"),
         pytest.param("print/printers/7f3a/jobs", 4230, {}, id="print-job"),
         pytest.param("deviceManagement/managedDevices", 4230, {}, id="not-listed"),
-        pytest.param(
-            "/me/messages",
-            1440,
-            {
-                "includeResourceData": True,
-                "encryptionCertificate": "AA==",
-                "encryptionCertificateId": "one",
-            },
-            id="rich-message",
-        ),
+        pytest.param("/me/messages", 1440, rich(), id="rich-message"),
     ],
 )
 def test_a_lifetime_ends_where_the_resource_says(
@@ -229,6 +221,18 @@ def test_teams_resources_need_lifecycle_notifications_beyond_an_hour(tmp_path: P
         pytest.param({"clientstate": "x"}, "clientstate", id="unknown-property"),
         pytest.param({"resource": 7}, "resource", id="no-text"),
         pytest.param({"includeResourceData": True}, "encryptionCertificate", id="no-certificate"),
+        pytest.param(
+            {**rich(), "encryptionCertificate": "AAAA"}, "encryptionCertificate", id="no-x509"
+        ),
+        pytest.param(
+            {**rich(), "encryptionCertificate": "!"}, "encryptionCertificate", id="no-base64"
+        ),
+        pytest.param(rich(1024), "encryptionCertificate", id="a-short-key"),
+        pytest.param(
+            {**rich(), "resource": "users", "changeType": "updated"},
+            "includeResourceData",
+            id="data-of-users",
+        ),
     ],
 )
 def test_a_body_that_graph_refuses_is_refused_before_the_app_is_asked(

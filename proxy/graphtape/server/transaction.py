@@ -21,11 +21,12 @@ from graphtape.server.session.live_session import EPOCH
 from graphtape.settings import SignIn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from aiohttp.web import BaseRequest
 
     from graphtape.core.graph.cloud import Upstream
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Request, Response
     from graphtape.core.scenario.notice import Notice
     from graphtape.core.tape.outcome import Assemble, Forward, Inject, Outcome, Override, Replay
@@ -52,7 +53,15 @@ class Tunnels(Protocol):
 
 
 class Notifies(Protocol):
-    """Stands in for Graph's change notifications."""
+    """Stands in for Graph's change notifications.
+
+    Attributes:
+        keys: Public ones that verify its `validationTokens`, as JSON Web Keys.
+    """
+
+    @property
+    def keys(self) -> tuple[Mapping[str, Json], ...]:
+        """Return them; none where nothing was signed."""
 
     async def answer(self, transaction: Transaction, outcome: Outcome) -> Sent | None:
         """Answer a request for `/subscriptions`; None for any other."""

@@ -64,6 +64,12 @@ _CHANGES = {
     "User": ("updated", "deleted"),
     "Group": ("updated", "deleted"),
 }
+_RICH = _OUTLOOK | frozenset(
+    {
+        *("Chat", "ChatMessage", "Channel", "ConversationMember", "Team", "OnlineMeeting"),
+        *("CallRecording", "CallTranscript", "Presence", "TeamsAppInstallation"),
+    }
+)
 LIFECYCLE = ("reauthorizationRequired", "subscriptionRemoved", "missed")
 CHANGES = ("created", "updated", "deleted")
 
@@ -93,6 +99,11 @@ class Kind:
     def needs_lifecycle(self) -> bool:
         """Whether a subscription of more than an hour must take lifecycle notifications."""
         return self.name in _TEAMS
+
+    @property
+    def can_be_rich(self) -> bool:
+        """Whether notifications may hold the resource's data."""
+        return self.name in _RICH
 
     @property
     def lifecycle(self) -> tuple[str, ...]:

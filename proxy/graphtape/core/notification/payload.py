@@ -101,7 +101,15 @@ def _common(subscription: Subscription) -> dict[str, Json]:
     return fields
 
 
-def collection(notifications: Iterable[Notification]) -> bytes:
-    """Write what one POST carries."""
-    value: list[Json] = [dict(each.fields) for each in notifications]
-    return json.dumps({"value": value}, ensure_ascii=False).encode("utf-8", "surrogateescape")
+def collection(notifications: Iterable[Notification], tokens: Iterable[str] = ()) -> bytes:
+    """Write what one POST carries.
+
+    Args:
+        notifications: Its items.
+        tokens: `validationTokens`; none where no item holds data.
+    """
+    fields: dict[str, Json] = {"value": [dict(each.fields) for each in notifications]}
+    signed: list[Json] = [*tokens]
+    if signed:
+        fields["validationTokens"] = signed
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogateescape")

@@ -138,6 +138,9 @@ class Subscription:
                 "property and its value."
             )
         said = {**self.said, **{name: body[name] for name in _RENEWED if name in body}}
+        wrong = _of_data(said, self.kind)
+        if wrong is not None:
+            return wrong
         renewed = replace(self, said=said)
         if "expirationDateTime" not in body:
             return renewed
@@ -170,6 +173,7 @@ def subscribed(
     segments = segments_of(resource)
     kind = kind_of(segments) or OTHER
     wrong = _unknown(body) or _missing(body) or _of_change_type(body, kind)
+    wrong = wrong or _of_data(body, kind)
     if wrong is not None:
         return wrong
     if len(str(body.get("clientState") or "")) > _LONGEST_STATE:
@@ -183,10 +187,24 @@ def _missing(body: Mapping[str, Json]) -> GraphError | None:
     for name in _REQUIRED:
         if not body.get(name):
             return _invalid(f"{name} is a required property for subscription creation.")
-    if body.get("includeResourceData"):
-        for name in ("encryptionCertificate", "encryptionCertificateId"):
-            if not body.get(name):
-                return _invalid(f"{name} is required when includeResourceData is true.")
+    return None
+
+
+def _of_data(said: Mapping[str, Json], kind: Kind) -> GraphError | None:
+    """Return what is wrong with the wish for resource data, if there is one."""
+    if not said.get("includeResourceData"):
+        return None
+    for name in ("encryptionCertificate", "encryptionCertificateId"):
+        if not said.get(name):
+            return _invalid(f"{name} is required when includeResourceData is true.")
+    if not kind.can_be_rich:
+        return _invalid(f"includeResourceData is not supported for {said['resource']!r}.")
+    from graphtape.core.notification.rich import Recipient  # noqa: PLC0415 - few ask for data
+
+    try:
+        Recipient.of(str(said["encryptionCertificate"]), str(said["encryptionCertificateId"]))
+    except ValueError as exc:
+        return _invalid(f"encryptionCertificate can't be used: {exc}")
     return None
 
 

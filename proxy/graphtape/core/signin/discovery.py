@@ -52,8 +52,11 @@ def configuration(ask: Ask) -> Response:
 
 
 def keys(ask: Ask) -> Response:
-    """Return no keys: a fake token can't be verified, and must not seem to be."""
-    return _json(ask, {"keys": []})
+    """Return the keys that are published, if any.
+
+    None of them is an access token's: that can't be verified, and must not seem to be.
+    """
+    return _json(ask, {"keys": [dict(each) for each in ask.terms.keys]})
 
 
 def instance(ask: Ask) -> Response:

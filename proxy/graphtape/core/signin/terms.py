@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphtape.core.matching.body import Json
 
 TENANT = "fa4e0000-0000-4000-8000-000000000001"
 CLIENT = "fa4e0000-0000-4000-8000-000000000002"
@@ -39,6 +45,7 @@ class Terms:
         scopes: Delegated permissions where a client asks for `.default`, or for none.
         lifetime: Of a token, seconds.
         user: Who has signed in, where the client names nobody.
+        keys: Public ones that the authority names, as JSON Web Keys.
         tenant: Id for `common`, `organizations`, `consumers` and domains; a GUID in a path stays.
     """
 
@@ -62,6 +69,7 @@ class Terms:
     lifetime: int = 3599
     user: str = "adele.vance@contoso.com"
     tenant: str = TENANT
+    keys: tuple[Mapping[str, Json], ...] = ()
 
 
 TERMS = Terms()

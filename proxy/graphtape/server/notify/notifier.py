@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, assert_never
@@ -19,14 +20,16 @@ from graphtape.server.notify.judge import Judge
 from graphtape.server.notify.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from graphtape.core.matching.body import Json
     from graphtape.core.message import Response
     from graphtape.core.scenario.notice import Notice, NoticeFault
     from graphtape.core.tape.outcome import Outcome
     from graphtape.core.tape.question import Question
     from graphtape.server.http.response import Sent
+    from graphtape.server.notify.data import Signing
     from graphtape.server.session.live_session import LiveSession
     from graphtape.server.transaction import Transaction
 
@@ -48,6 +51,8 @@ class Notifier:
     clock: Callable[[], float] = time.time
     _called: App = field(init=False)
     _open: list[LiveSession] = field(default_factory=list)
+    _signing: Signing | None = None
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> Self:
         self._called = App(origin=self.origin, limit=self.conduct.limit)
@@ -69,10 +74,28 @@ class Notifier:
         if live.webhooks is None:
             judge = Judge(verdicts=live.verdicts, clean=live.clean, advised=self.conduct.advised)
             live.webhooks = Webhooks(
-                app=self._called, conduct=self.conduct, clock=self.clock, judge=judge
+                app=self._called,
+                conduct=self.conduct,
+                clock=self.clock,
+                play=live.play,
+                signing_of=self._sign,
+                judge=judge,
             )
             self._open.append(live)
         return live.webhooks
+
+    @property
+    def keys(self) -> tuple[Mapping[str, Json], ...]:
+        """Public keys that verify `validationTokens`; none before the first rich subscription."""
+        return () if self._signing is None else (self._signing.signer.public,)
+
+    async def _sign(self) -> Signing:
+        async with self._making:
+            if self._signing is None:
+                from graphtape.server.notify.data import Signing  # noqa: PLC0415 - few hold data
+
+                self._signing = await Signing.new(self.clock)
+            return self._signing
 
     async def forget(self, live: LiveSession) -> None:
         """Give up what a session that ends would still tell."""

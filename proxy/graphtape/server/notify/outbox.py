@@ -86,6 +86,7 @@ class Outbox:
     Attributes:
         app: Where they go.
         conduct: How long is waited for it, and when it is tried again.
+        tokens: Writes `validationTokens` for notifications.
         is_active: Whether a subscription, by its id, still is.
         on_answer: Told of each answer, or that there was none.
         kept: The newest dispatches.
@@ -93,6 +94,7 @@ class Outbox:
 
     app: App
     conduct: Conduct
+    tokens: Callable[[Sequence[Notification]], list[str]]
     is_active: Callable[[str], bool]
     on_answer: Callable[[Dispatch, Attempt], None]
     kept: deque[Dispatch] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -150,7 +152,8 @@ class Outbox:
             dispatch.done.set()
 
     async def _posted(self, dispatch: Dispatch) -> None:
-        body = collection(dispatch.notifications)
+        told = dispatch.notifications
+        body = collection(told, self.tokens(told))
         waits = self.conduct.waits()
         while True:
             attempt = await self._attempt(dispatch.url, body)

@@ -22,12 +22,14 @@ from graphtape.core.scenario.notice import NoticeFault
 from graphtape.server.notify.outbox import Dispatch, Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from graphtape.core.notification.change import Change
     from graphtape.core.notification.conduct import Conduct
     from graphtape.core.notification.subscription import Subscription
+    from graphtape.core.tape.session import Session
     from graphtape.server.notify.app import App
+    from graphtape.server.notify.data import Signing
     from graphtape.server.notify.judge import Judge
 
 
@@ -42,17 +44,23 @@ class Webhooks:
         app: Where notifications go.
         conduct: How long is waited for it.
         clock: Unix seconds.
+        play: The session's tapes.
+        signing_of: Gives the key that signs what holds data; the same one each time.
         judge: Sees what the app does.
         register: The subscriptions.
         outbox: What they are told.
+        signing: None before the first subscription that asks for data.
     """
 
     app: App
     conduct: Conduct
     clock: Callable[[], float]
+    play: Session
+    signing_of: Callable[[], Awaitable[Signing]]
     judge: Judge
     register: Register = field(default_factory=Register)
     outbox: Outbox = field(init=False)
+    signing: Signing | None = None
     _held: asyncio.Event | None = None
     _asked: set[str] = field(default_factory=set)
     _watched: bool = False
@@ -62,6 +70,7 @@ class Webhooks:
         self.outbox = Outbox(
             app=self.app,
             conduct=self.conduct,
+            tokens=self._tokens,
             is_active=self.is_active,
             on_answer=self.judge.answered,
         )
@@ -92,7 +101,7 @@ class Webhooks:
         by_url: dict[str, list[Notification]] = {}
         for may in changes:
             for subscription in self.register.active(now=self.now()):
-                told = _told(subscription, may)
+                told = self._told(subscription, may)
                 if told is not None:
                     by_url.setdefault(subscription.url, []).append(told)
         return [
@@ -128,6 +137,28 @@ class Webhooks:
             case _:
                 assert_never(fault)
         return sent
+
+    def _told(self, subscription: Subscription, may: Iterable[Change]) -> Notification | None:
+        for change in may:
+            change_type = subscription.wants(change)
+            if change_type is None:
+                continue
+            told = notification(subscription, change, change_type, id=str(uuid.uuid4()))
+            if subscription.rich:
+                from graphtape.server.notify.data import content  # noqa: PLC0415 - few hold data
+
+                encrypted = content(subscription, change, self.play)
+                if encrypted is not None:
+                    told.fields["encryptedContent"] = encrypted
+            return told
+        return None
+
+    def _tokens(self, told: Sequence[Notification]) -> list[str]:
+        return [] if self.signing is None else self.signing.tokens(told)
+
+    async def sign(self) -> None:
+        """Make sure that notifications with data can be signed."""
+        self.signing = await self.signing_of()
 
     def _overtaking(self, dispatch: Dispatch) -> Dispatch:
         """Let what is held back follow this one."""
@@ -199,11 +230,3 @@ class Webhooks:
 async def _set_after(event: asyncio.Event, dispatch: Dispatch) -> None:
     await dispatch.done.wait()
     event.set()
-
-
-def _told(subscription: Subscription, may: Iterable[Change]) -> Notification | None:
-    for change in may:
-        change_type = subscription.wants(change)
-        if change_type is not None:
-            return notification(subscription, change, change_type, id=str(uuid.uuid4()))
-    return None

@@ -38,6 +38,8 @@ async def answer_here(transaction: Transaction) -> Sent | None:
         if value is not None
     }
     terms = replace(TERMS, **said)
+    if transaction.services.notifier is not None:
+        terms = replace(terms, keys=transaction.services.notifier.keys)
     answer = sign_in(incoming.request, base=incoming.base, now=time.time(), terms=terms)
     if answer is None:
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from graphtape.core.errors import RequestError
 from graphtape.core.notification.change import Change, path_of
-from graphtape.server.control.details.message import (
+from graphtape.server.control.details.notification_message import (
     AttemptFacts,
     DispatchFacts,
     DispatchList,
@@ -16,6 +16,7 @@ from graphtape.server.control.details.message import (
 from graphtape.server.control.reading import fault
 
 if TYPE_CHECKING:
+    from graphtape.core.matching.body import Json
     from graphtape.core.notification.payload import Notification
     from graphtape.server.control.message import Nothing
     from graphtape.server.control.route import Call
@@ -35,7 +36,8 @@ async def notify(call: Call[Nothing, NewNotification]) -> DispatchList:
         sent = webhooks.tell_lifecycle(what, resource=asked.resource or "")
     elif asked.resource and asked.change_type and asked.lifecycle_event is None:
         what = asked.change_type
-        change = Change(path=path_of(asked.resource), type=what)
+        data = cast("dict[str, Json]", asked.data)
+        change = Change(path=path_of(asked.resource), type=what, data=data)
         if webhooks.wants(change):  # what is missed is wanted, and not sent
             sent = webhooks.tell([(change,)], fault=asked.fault)
             return DispatchList(notifications=[_facts(live, each) for each in sent])

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 from graphtape.server.control.details import entry, library, notification, tape
 from graphtape.server.control.details.message import (
     CassetteList,
-    DispatchList,
     EntryFacts,
     FindingList,
     InteractionFacts,
     InteractionQuery,
-    NewNotification,
     ScenarioList,
     ScenarioText,
     TapePage,
     TapeQuery,
 )
+from graphtape.server.control.details.notification_message import DispatchList, NewNotification
 from graphtape.server.control.message import Nothing
 from graphtape.server.control.route import Route
 
