@@ -196,10 +196,12 @@ def notifying(
     *interactions: dict[str, object],
     clock: Callable[[], float] = time.time,
     conduct: Conduct = PATIENT,
+    tape: Path | None = None,
     **settings: object,
 ) -> Iterator[Running]:
     """Replay a tape with `--notify` while the block runs; one with a read where none is given."""
-    tape = taped(folder, *(interactions or (exchanged("GET", "/v1.0/me"),)))
+    if tape is None:
+        tape = taped(folder, *(interactions or (exchanged("GET", "/v1.0/me"),)))
     entries: list[Entry] = []
     given = {
         "listen": "127.0.0.1:0",

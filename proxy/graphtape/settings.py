@@ -148,6 +148,8 @@ class Settings(Table, frozen=True, kw_only=True):
         public_url: Where clients reach the data port; None where they do by the name they call
             the control port by.
         notify: Origin of the app that a replay notifies of changes; None notifies nobody.
+        notifications: Origin of the app that a recording passes notifications on to; None passes
+            none on.
         peers: `NAME=URL` of the control ports of other replicas.
         state: Where sessions are kept that several proxies serve: a Redis URL; None keeps them
             here.
@@ -198,6 +200,7 @@ class Settings(Table, frozen=True, kw_only=True):
     replica: str | None = None
     public_url: str | None = None
     notify: str | None = None
+    notifications: str | None = None
     peers: tuple[str, ...] = ()
     state: str | None = None
     session: str = "default"
@@ -340,6 +343,16 @@ class Settings(Table, frozen=True, kw_only=True):
             UsageError: It is no origin.
         """
         return None if self.notify is None else check_url(self.notify, "--notify")
+
+    def receiving_origin(self) -> str | None:
+        """Return the origin of the app that is passed notifications; None where none is.
+
+        Raises:
+            UsageError: It is no origin.
+        """
+        return (
+            None if self.notifications is None else check_url(self.notifications, "--notifications")
+        )
 
     def play_order(self, mode: Mode) -> Order:
         """Return the order repeats play in: vcrpy's own in vcrpy's recording modes."""

@@ -34,6 +34,12 @@ def _refused(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     "recorded, add what isn't; all: record everything anew.",
 )
 @option("--state", hidden=True, expose_value=False, callback=_refused)
+@option(
+    "--notifications",
+    metavar="URL",
+    help="Pass notifications that Graph sends to /_notifications/… of this port on to the app at "
+    "this origin, and record them.",
+)
 @recording
 @proxying
 @click.pass_context

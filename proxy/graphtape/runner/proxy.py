@@ -257,7 +257,7 @@ class Proxy:
             wait_clock=WaitClock(fast=self.settings.fast),
             tells_misses=self.tells_misses,
         )
-        await self._notify(stack, default)
+        await self._notify(stack, default, records=records)
         if default.play.forwards:
             await self._connect()
         if settings.state is not None:
@@ -299,8 +299,15 @@ class Proxy:
             ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
 
-    async def _notify(self, stack: AsyncExitStack, default: LiveSession) -> None:
-        """Notify an app of changes, where the settings name one."""
+    async def _notify(
+        self, stack: AsyncExitStack, default: LiveSession, *, records: bool
+    ) -> None:
+        """Notify an app of changes, or pass Graph's notifications on, where the settings say so."""
+        app = self.settings.receiving_origin() if records else None
+        if app is not None:
+            from graphtape.server.notify.receiver import Receiver  # noqa: PLC0415 - few take any
+
+            self._services.receiver = await stack.enter_async_context(Receiver(origin=app))
         origin = self.settings.notified_origin()
         if origin is None:
             if any(each.notifies for each in default.scenarios):

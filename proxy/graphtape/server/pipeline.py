@@ -95,6 +95,11 @@ async def _guarded(transaction: Transaction) -> Sent:
 
 
 async def _serve(transaction: Transaction) -> Sent:
+    receiver = transaction.services.receiver
+    if receiver is not None:
+        received = await receiver.receive(transaction)
+        if received is not None:
+            return received
     question, outcome = await _decided(transaction)
     notifier = transaction.services.notifier
     if notifier is not None:

@@ -85,6 +85,13 @@ class Notifies(Protocol):
         """Notify of what a scenario says."""
 
 
+class Receives(Protocol):
+    """Passes Graph's notifications on to an app."""
+
+    async def receive(self, transaction: Transaction) -> Sent | None:
+        """Pass one on; None for any other request."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """What the pipeline needs besides a request.
@@ -102,6 +109,7 @@ class Services:
         token: Gives the token that is added to what is forwarded; None adds none.
         forward: Answers CONNECT; None where the proxy is no forward proxy.
         notifier: Answers `/subscriptions`; None where the tape alone does.
+        receiver: Passes Graph's notifications on; None where nobody takes any.
         timing: What becomes of the times of recorded and injected answers.
         wait_clock: Whether injected waits are real.
         transactions: The requests in flight.
@@ -121,6 +129,7 @@ class Services:
     token: TokenCommand | None = None
     forward: Tunnels | None = None
     notifier: Notifies | None = None
+    receiver: Receives | None = None
     timing: Timing = field(default_factory=Timing)
     wait_clock: WaitClock = field(default_factory=WaitClock)
     transactions: set[Transaction] = field(default_factory=set)

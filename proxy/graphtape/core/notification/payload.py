@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from graphtape.core.notification.subscription import written_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from graphtape.core.matching.body import Json
     from graphtape.core.notification.change import Change
     from graphtape.core.notification.subscription import Subscription
 
+_OF_THEN = frozenset({"clientState", "encryptedContent"})
 MEDIA = "application/json; charset=utf-8"
 
 
@@ -68,6 +69,12 @@ def notification(
         "resourceData": data,
     }
     return Notification(subscription=subscription, fields=fields)
+
+
+def renewed_for(subscription: Subscription, item: Mapping[str, Json]) -> Notification:
+    """Return a recorded item as a subscription of now is told it; without recorded data."""
+    kept = {name: value for name, value in item.items() if name not in _OF_THEN}
+    return Notification(subscription=subscription, fields=kept | _common(subscription))
 
 
 WRONG_STATE = "graphtape-wrong-client-state"

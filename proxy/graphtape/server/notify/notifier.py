@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from graphtape.core.matching.body import Json
     from graphtape.core.message import Response
     from graphtape.core.scenario.notice import Notice, NoticeFault
-    from graphtape.core.tape.outcome import Outcome
+    from graphtape.core.tape.outcome import Outcome, Playback
     from graphtape.core.tape.question import Question
     from graphtape.server.http.response import Sent
     from graphtape.server.notify.data import Signing
@@ -124,10 +124,15 @@ class Notifier:
             live.play.release(outcome)
             bend = outcome.bend
             delivery = Delivery.of(bend)
-        answer = await endpoint.answer(request, self.webhooks(live))
+        webhooks = self.webhooks(live)
+        held = {each.id for each in webhooks.register.active(now=webhooks.now())}
+        answer = await endpoint.answer(request, webhooks)
         if bend is not None:
             answer = bend.apply(answer)
         last_byte = await transaction.answer(answer, Source.INJECTED, note=_NOTE, delivery=delivery)
+        for each in webhooks.register.active(now=webhooks.now()):
+            if each.id not in held:
+                await webhooks.made(each)
         self.noticed(live, () if bend is None else bend.notices)
         return last_byte.sent(answer.status)
 
@@ -166,12 +171,26 @@ class Notifier:
                 assert_never(outcome)
         webhooks = transaction.session.webhooks
         if webhooks is not None:  # else nobody has subscribed
+            if webhooks.recorded is not None and webhooks.recorded.any:
+                webhooks.follow(_places(outcome))
+                changes = []
             _tell(webhooks, filter(None, changes), notices)
 
     def noticed(self, live: LiveSession, notices: Sequence[Notice]) -> None:
         """Notify of what a scenario says."""
         if live.webhooks is not None:
             _tell(live.webhooks, (), notices)
+
+
+def _places(outcome: Replay | Assemble | Inject) -> list[tuple[Playback, int]]:
+    """Return where on tape an answer is from."""
+    match outcome:
+        case Replay():
+            return [(outcome.playback, outcome.index)]
+        case Assemble():
+            return [(each.playback, each.index) for each in outcome.replays]
+        case _:
+            return []
 
 
 def _tell(

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from graphtape.core.notification.change import Change
     from graphtape.core.notification.conduct import Conduct
     from graphtape.core.notification.subscription import Subscription
+    from graphtape.core.tape.outcome import Playback
     from graphtape.core.tape.session import Session
     from graphtape.server.notify.app import App
     from graphtape.server.notify.data import Signing
     from graphtape.server.notify.judge import Judge
+    from graphtape.server.notify.recorded import Recorded
 
 
 REAUTHORIZE, REMOVED, MISSED = LIFECYCLE
@@ -50,6 +52,7 @@ class Webhooks:
         register: The subscriptions.
         outbox: What they are told.
         signing: None before the first subscription that asks for data.
+        recorded: What the tapes have of notifications; None before the first subscription.
     """
 
     app: App
@@ -61,6 +64,7 @@ class Webhooks:
     register: Register = field(default_factory=Register)
     outbox: Outbox = field(init=False)
     signing: Signing | None = None
+    recorded: Recorded | None = None
     _held: asyncio.Event | None = None
     _asked: set[str] = field(default_factory=set)
     _watched: bool = False
@@ -145,16 +149,49 @@ class Webhooks:
                 continue
             told = notification(subscription, change, change_type, id=str(uuid.uuid4()))
             if subscription.rich:
-                from graphtape.server.notify.data import content  # noqa: PLC0415 - few hold data
-
-                encrypted = content(subscription, change, self.play)
-                if encrypted is not None:
-                    told.fields["encryptedContent"] = encrypted
+                self._add_data(told, change)
             return told
         return None
 
     def _tokens(self, told: Sequence[Notification]) -> list[str]:
         return [] if self.signing is None else self.signing.tokens(told)
+
+    async def made(self, subscription: Subscription) -> None:
+        """See a new subscription: what the tape has behind its like is told."""
+        if self.recorded is None:
+            from graphtape.server.notify.recorded import Recorded  # noqa: PLC0415 - once it is used
+
+            self.recorded = await asyncio.to_thread(Recorded.of, self.play)
+        self.follow(self.recorded.subscribed(subscription))
+
+    def rewind(self) -> None:
+        """Tell what is on tape again; subscriptions stay."""
+        if self.recorded is not None:
+            self.recorded.rewind()
+
+    def follow(self, places: Iterable[tuple[Playback, int]]) -> None:
+        """Tell what was recorded right behind interactions that have been played."""
+        if self.recorded is None or not self.recorded.any:
+            return
+        for item in self.recorded.following(places):
+            found = self.recorded.addressed(item, self.register.active(now=self.now()))
+            if found is None:
+                continue
+            told, change = found
+            subscription = told.subscription
+            event = "lifecycleEvent" in told.fields
+            if subscription.rich and not event:
+                self._add_data(told, change)
+            url = subscription.lifecycle_url if event else subscription.url
+            if url is not None:
+                self.outbox.send([told], url=url)
+
+    def _add_data(self, told: Notification, change: Change) -> None:
+        from graphtape.server.notify.data import content  # noqa: PLC0415 - few hold data
+
+        encrypted = content(told.subscription, change, self.play)
+        if encrypted is not None:
+            told.fields["encryptedContent"] = encrypted
 
     async def sign(self) -> None:
         """Make sure that notifications with data can be signed."""

@@ -151,6 +151,8 @@ class LiveSession:
         """Play the tapes from their start, and the scenarios; the journal stays."""
         self.play.rewind()
         self.rewound += 1
+        if self.webhooks is not None:
+            self.webhooks.rewind()
 
     def keep_miss(self, number: int, explanation: Explanation) -> None:
         """Keep why nothing answers a request, or a part of it; the oldest go first."""
