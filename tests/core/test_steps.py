@@ -166,7 +166,9 @@ def told(outcome: object) -> object:
     """Return what of an outcome a client can tell."""
     match outcome:
         case Replay():
-            return outcome.hit.slot, str(outcome.hit.how), outcome.answer.body, outcome.bend is None
+            # What is answered the same everywhere takes no step, so nobody knows how often it was.
+            how = "next" if len(outcome.hit.answers) == 1 else str(outcome.hit.how)
+            return outcome.hit.slot, how, outcome.answer.body, outcome.bend is None
         case Assemble():
             return [told(each) for each in outcome.found.values()]
         case Inject():

@@ -299,9 +299,7 @@ class Proxy:
             ahead = asyncio.create_task(self._prepare(responder, default))
             stack.callback(ahead.cancel)
 
-    async def _notify(
-        self, stack: AsyncExitStack, default: LiveSession, *, records: bool
-    ) -> None:
+    async def _notify(self, stack: AsyncExitStack, default: LiveSession, *, records: bool) -> None:
         """Notify an app of changes, or pass Graph's notifications on, where the settings say so."""
         app = self.settings.receiving_origin() if records else None
         if app is not None:
