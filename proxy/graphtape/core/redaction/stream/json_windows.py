@@ -25,7 +25,7 @@ STAND_IN = b"graphtape long string"
 """Stands for a string that follows in pieces: no rule means it but one for its place."""
 
 _LONGEST_MEMBER = 512
-_MOST_MEMBERS = 16
+_MOST_MEMBERS = 64
 # A string, to its end or that of the text, or what nests and parts values.
 _STEP = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\],]', re.DOTALL)
 _BRACKETS = bytes(each for each in range(256) if each not in b"{}[]")
