@@ -340,9 +340,13 @@ class Settings(Table, frozen=True, kw_only=True):
         """Return the origin of the app that is notified; None where nobody is.
 
         Raises:
-            UsageError: It is no origin.
+            UsageError: It is no origin, or sessions are shared with other proxies.
         """
-        return None if self.notify is None else check_url(self.notify, "--notify")
+        if self.notify is None:
+            return None
+        if self.state is not None:
+            raise UsageError("--notify keeps subscriptions in one proxy; leave --state out")
+        return check_url(self.notify, "--notify")
 
     def receiving_origin(self) -> str | None:
         """Return the origin of the app that is passed notifications; None where none is.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from commands import graphtape
 from graphtape.core.notification.conduct import Conduct
 from proxies import AUTH, RawServer, replaying
 from tapes import exchanged, taped
@@ -354,9 +355,17 @@ def test_without_notify_the_tape_answers(tmp_path: Path) -> None:
     assert not app.arrived
 
 
-def test_a_notify_that_is_no_origin_is_a_usage_error(tmp_path: Path) -> None:
-    from commands import graphtape  # noqa: PLC0415 - a process of its own
+def test_sessions_that_proxies_share_notify_nobody(tmp_path: Path) -> None:
+    tape = taped(tmp_path, exchanged("GET", "/v1.0/me"))
+    shared = ("--state", "redis://127.0.0.1:9/0")
+    done = graphtape(
+        "replay", tape, "--notify", "http://127.0.0.1:3000", *shared, "--", "true", cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "--notify" in done.stderr
 
+
+def test_a_notify_that_is_no_origin_is_a_usage_error(tmp_path: Path) -> None:
     tape = taped(tmp_path, exchanged("GET", "/v1.0/me"))
     done = graphtape("replay", tape, "--notify", "http://127.0.0.1:3000/hook", cwd=tmp_path)
     assert done.returncode == 2

@@ -96,7 +96,7 @@ def only_reads(method: str, url: str) -> bool:
         return True
     if method != "POST":
         return False
-    if path_of(url).startswith("/_notifications"):  # what Graph tells an app
+    if path_of(url).startswith("/_notifications/"):  # what Graph tells an app
         return True
     return _READING_SEGMENT.match(last_segment(url)) is not None or is_sign_in(url)
 
