@@ -7,6 +7,7 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import requests
 import graphtape
 from graphtape.embedded import RecordOptions, ReplayOptions
 from suites import DISCONNECT, ENTITY, cassette, disconnected, polled
+from webhooks import ListeningApp, at, wanted
 
 if TYPE_CHECKING:
     from graphtape import Entry, ProxySession, Report
@@ -248,3 +250,54 @@ def test_the_calls_are_whole_as_soon_as_the_client_has_its_answer(tape: Path) ->
         for number in range(1, 200):
             ask(proxy, ENTITY)
             assert len(proxy.calls) == number
+
+
+def test_a_test_notifies_its_app(tmp_path: Path) -> None:
+    tape = cassette(tmp_path / "tape.yaml", disconnected())
+    with ListeningApp() as app, graphtape.replay(tape, notify=app.url, check=False) as proxy:
+        proxy.notify("me/messages/AAMk1")  # nobody has subscribed yet
+        url = f"{proxy.base_url}/v1.0/subscriptions"
+        body = wanted(
+            app,
+            expirationDateTime=at(120, since=time.time()),
+            lifecycleNotificationUrl=f"{app.url}/life",
+        )
+        assert requests.post(url, json=body, headers=AUTH, timeout=30).status_code == 201
+        proxy.notify("me/messages/AAMk1", "created", fault="doubled")
+        proxy.notify(lifecycle_event="missed")
+        told = app.wait(3)
+    assert sorted(each.path for each in told) == ["/hook", "/hook", "/life"]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        pytest.param({"resource": "me/messages/1", "change_type": "moved"}, "moved", id="change"),
+        pytest.param({"resource": "me/messages/1", "fault": "lost"}, "lost", id="fault"),
+        pytest.param({"lifecycle_event": "ended"}, "ended", id="event"),
+        pytest.param({}, "resource", id="nothing"),
+    ],
+)
+def test_what_an_app_cannot_be_notified_of_is_named(
+    given: dict[str, str], named: str, tmp_path: Path
+) -> None:
+    tape = cassette(tmp_path / "tape.yaml", disconnected())
+    origin = "http://127.0.0.1:3000"
+    with (
+        graphtape.replay(tape, notify=origin, check=False) as proxy,
+        pytest.raises(graphtape.UsageError, match=named),
+    ):
+        proxy.notify(**given)
+
+
+def test_who_is_to_be_notified_must_be_said(tmp_path: Path) -> None:
+    tape = cassette(tmp_path / "tape.yaml", disconnected())
+    with (
+        graphtape.replay(tape, check=False) as proxy,
+        pytest.raises(graphtape.UsageError, match="notify"),
+    ):
+        proxy.notify("me/messages/1")
+    with graphtape.replay(tape, notify="http://127.0.0.1:3000", check=False) as ended:
+        pass
+    with pytest.raises(graphtape.UsageError, match="over"):
+        ended.notify("me/messages/1")

@@ -67,9 +67,11 @@ class ReplayOptions(Options, total=False):
 
     Attributes:
         order: How repeats of a request play; `position` unless said.
+        notify: Origin of the app that is notified of changes, such as `http://127.0.0.1:3000`.
     """
 
     order: Literal["position", "request"]
+    notify: str
 
 
 class RecordOptions(Options, total=False):
@@ -85,6 +87,7 @@ class RecordOptions(Options, total=False):
         connect_timeout: Seconds to reach upstream.
         read_timeout: Seconds without a byte from upstream.
         fsync: Whether each record survives a power loss.
+        notifications: Origin of the app that Graph's notifications are passed on to.
     """
 
     keep_identities: bool
@@ -95,6 +98,7 @@ class RecordOptions(Options, total=False):
     connect_timeout: float
     read_timeout: float
     fsync: bool
+    notifications: str
 
 
 class Block:

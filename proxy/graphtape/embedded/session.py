@@ -147,6 +147,39 @@ class ProxySession:
 
         self._on_loop(put)
 
+    def notify(
+        self,
+        resource: str = "",
+        change_type: str = "updated",
+        *,
+        lifecycle_event: str | None = None,
+        fault: str | None = None,
+    ) -> None:
+        """Notify the app of a change, or of an event in the life of its subscriptions.
+
+        It returns before the app is told. Who has subscribed to nothing is told nothing.
+
+        Args:
+            resource: Without version: `me/messages/AAMk1`; of an event what is subscribed to.
+            change_type: `created`, `updated` or `deleted`.
+            lifecycle_event: In place of a change.
+            fault: What goes wrong with it, such as `doubled`.
+
+        Raises:
+            UsageError: The replay has no `notify` or is over, or an argument is wrong.
+        """
+        from graphtape.embedded.notice import notified  # noqa: PLC0415 - few notify an app
+
+        if self._server.settings.notify is None:
+            raise UsageError(
+                "nobody is notified: graphtape.replay(…, notify='http://127.0.0.1:3000')"
+            )
+        if not self._server.serves(self._live):
+            raise UsageError("this session is over: nobody is notified any more")
+        self._server.call(
+            notified(self._live, resource, change_type, event=lifecycle_event, fault=fault)
+        )
+
     def rewind(self) -> None:
         """Play the cassettes from their start, and the scenarios; the calls stay."""
         self._on_loop(self._live.rewind)
