@@ -90,10 +90,7 @@ async def _create(request: Request, webhooks: Webhooks) -> Response | GraphError
         wrong = await _validated(url, webhooks)
         if wrong is not None:
             return wrong
-    if made.rich:
-        await webhooks.sign()
-    webhooks.register.put(made)
-    webhooks.authorized(made)
+    await webhooks.add(made)
     return _ok(made.shown(_version(request)), HTTPStatus.CREATED)
 
 

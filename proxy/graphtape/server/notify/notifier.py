@@ -125,14 +125,11 @@ class Notifier:
             bend = outcome.bend
             delivery = Delivery.of(bend)
         webhooks = self.webhooks(live)
-        held = {each.id for each in webhooks.register.active(now=webhooks.now())}
         answer = await endpoint.answer(request, webhooks)
         if bend is not None:
             answer = bend.apply(answer)
         last_byte = await transaction.answer(answer, Source.INJECTED, note=_NOTE, delivery=delivery)
-        for each in webhooks.register.active(now=webhooks.now()):
-            if each.id not in held:
-                await webhooks.made(each)
+        webhooks.follow_new()
         self.noticed(live, () if bend is None else bend.notices)
         return last_byte.sent(answer.status)
 

@@ -65,6 +65,7 @@ class Webhooks:
     outbox: Outbox = field(init=False)
     signing: Signing | None = None
     recorded: Recorded | None = None
+    _new: list[Subscription] = field(default_factory=list)
     _held: asyncio.Event | None = None
     _asked: set[str] = field(default_factory=set)
     _watched: bool = False
@@ -156,13 +157,24 @@ class Webhooks:
     def _tokens(self, told: Sequence[Notification]) -> list[str]:
         return [] if self.signing is None else self.signing.tokens(told)
 
-    async def made(self, subscription: Subscription) -> None:
-        """See a new subscription: what the tape has behind its like is told."""
+    async def add(self, subscription: Subscription) -> None:
+        """Keep a new subscription; before its app hears of it, so that nothing is lost."""
+        if subscription.rich:
+            self.signing = await self.signing_of()
         if self.recorded is None:
             from graphtape.server.notify.recorded import Recorded  # noqa: PLC0415 - once it is used
 
             self.recorded = await asyncio.to_thread(Recorded.of, self.play)
-        self.follow(self.recorded.subscribed(subscription))
+        self.register.put(subscription)
+        self.authorized(subscription)
+        self._new.append(subscription)
+
+    def follow_new(self) -> None:
+        """Tell new subscriptions what the tape has behind their like, once their app knows them."""
+        new, self._new = self._new, []
+        for each in new:
+            if self.recorded is not None:
+                self.follow(self.recorded.subscribed(each))
 
     def rewind(self) -> None:
         """Tell what is on tape again; subscriptions stay."""
@@ -192,10 +204,6 @@ class Webhooks:
         encrypted = content(told.subscription, change, self.play)
         if encrypted is not None:
             told.fields["encryptedContent"] = encrypted
-
-    async def sign(self) -> None:
-        """Make sure that notifications with data can be signed."""
-        self.signing = await self.signing_of()
 
     def _overtaking(self, dispatch: Dispatch) -> Dispatch:
         """Let what is held back follow this one."""
