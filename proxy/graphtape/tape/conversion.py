@@ -124,7 +124,8 @@ def convert(
             cassette, rules, target, source, force=force, progress=step(progress, 1, _STEPS)
         )
     else:
-        beside, lost, notes = _write_other(cassette, rules, target, to, found.started_at)
+        started_at = found.started_at or _read(metadata.recorded_at)
+        beside, lost, notes = _write_other(cassette, rules, target, to, started_at)
     counts = redactor.counts
     return Converted(
         interactions=len(cassette.interactions),
@@ -232,3 +233,12 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _written(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(recorded_at: str) -> datetime | None:
+    """Read a time as a cassette's metadata write it; None where they don't say."""
+    try:
+        time = datetime.fromisoformat(recorded_at)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from graphtape.core.message import HOP_BY_HOP, Headers, Interaction, Request, Response
 from graphtape.tape import entry
+from graphtape.tape.conversion import Target, convert
 from graphtape.tape.export import dev_proxy, har, wiremock
 from graphtape.tape.formats.registry import read
 from graphtape.tape.formats.source import Source
@@ -217,3 +218,16 @@ def test_real_recordings_go_there_and_back(path: Path) -> None:
     assert again(har.write(tape, started_at=None), path) == tape
     there = again(wiremock.write(tape), path)
     assert there == tuple(map(without_headers, tape))
+
+
+def test_requests_begin_when_the_cassette_was_recorded(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.har", tmp_path / "b.har"
+    started = "2026-03-04T05:06:07.000Z"
+    request = {"method": "GET", "url": "https://graph.microsoft.com/v1.0/me", "headers": []}
+    response = {"status": 200, "statusText": "OK", "headers": [], "content": {"text": "{}"}}
+    entry = {"startedDateTime": started, "request": request, "response": response}
+    source.write_text(json.dumps({"log": {"version": "1.2", "entries": [entry]}}), encoding="utf-8")
+    convert(source, tmp_path / "t.yaml", to=Target.CASSETTE, salt=None, force=False)
+    convert(tmp_path / "t.yaml", target, to=Target.HAR, salt=None, force=False)
+    (found,) = json.loads(target.read_text(encoding="utf-8"))["log"]["entries"]
+    assert found["startedDateTime"] == started
