@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from graphtape.core.address import Address
-from graphtape.core.scenario.rule import NOBODY_NOTIFIED
 from graphtape.core.tape.outcome import Mode
 from graphtape.runner.tenant import start_sandbox
 from graphtape.server.control import Events, check_control_address
@@ -309,6 +308,8 @@ class Proxy:
         origin = self.settings.notified_origin()
         if origin is None:
             if any(each.notifies for each in default.scenarios):
+                from graphtape.core.scenario.rule import NOBODY_NOTIFIED  # noqa: PLC0415 - likewise
+
                 self.on_note(NOBODY_NOTIFIED)
             return
         # Few runs notify anybody.
