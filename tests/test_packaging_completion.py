@@ -54,7 +54,7 @@ def test_each_shell_gets_a_script(shell: str, program: Path) -> None:
 
 
 def test_commands_are_completed(program: Path) -> None:
-    names = ["plain,record", "plain,redact", "plain,replay"]
+    names = ["plain,record", "plain,redact", "plain,refresh", "plain,replay"]
     assert sorted(offers(program, "graphtape re")) == names
 
 
