@@ -84,6 +84,8 @@ def refused(url: str) -> bool:
     host, _, port = url.split("/")[2].partition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionResetError:  # it is about to be closed
+        return False
     except ConnectionRefusedError:
         return True
     return False
