@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from commands import GRAPHTAPE, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 # A program of its own, with the terminal on its streams as its own terminal.
@@ -88,7 +88,11 @@ class Terminal:
 
 @contextmanager
 def at_terminal(
-    *arguments: str | Path, cwd: Path, columns: int = 120, env: dict[str, str] | None = None
+    *arguments: str | Path,
+    cwd: Path,
+    columns: int = 120,
+    env: dict[str, str] | None = None,
+    program: Sequence[str] = GRAPHTAPE,
 ) -> Iterator[Terminal]:
     """Start a command at a terminal so many columns wide; it is killed where it is left running."""
     import fcntl  # noqa: PLC0415 - not on Windows
@@ -100,7 +104,7 @@ def at_terminal(
     for name in _UNSET:
         kept.pop(name, None)
     process = subprocess.Popen(
-        [sys.executable, "-c", ON_TERMINAL, *GRAPHTAPE, *map(str, arguments)],
+        [sys.executable, "-c", ON_TERMINAL, *program, *map(str, arguments)],
         cwd=cwd,
         env={**kept, **(env or {})},
         stdin=theirs,

@@ -409,7 +409,7 @@ def test_a_killed_worker_takes_no_session_with_it(tmp_path: Path, redis: Redis) 
 
 @pytest.mark.timeout(900)
 def test_killed_replicas_lose_no_write_and_give_none_twice(tmp_path: Path, redis: Redis) -> None:
-    kills = 50 if os.environ.get("GRAPHTAPE_FULL") else 4
+    kills = 50 if os.environ.get("GRAPHTAPE_FULL") else 2
     writes = 60 * kills
     stop = threading.Event()
     whole: list[int] = []
