@@ -432,10 +432,11 @@ def test_what_is_asked_at_once_gives_the_same_table_in_any_order(tmp_path: Path)
             time.sleep(random.random() / 20)
             for _ in range(2):
                 try:
-                    print("device", ask("GET", f"/devices/{number}")["id"])
+                    found = ask("GET", f"/devices/{number}")["id"]
+                    print(f"device {found}\\n", end="")  # in one: print writes its line end apart
                     return
                 except urllib.error.HTTPError as error:
-                    print("waiting after", error)
+                    print(f"waiting after {error}\\n", end="")
                     time.sleep(float(error.headers.get("Retry-After", "0.1")))
         at_once = [threading.Thread(target=show, args=(number,)) for number in range(5)]
         for each in at_once:
