@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphtape.cli.options import FilePath
+from graphtape.cli.options import FilePath, form_option
 from graphtape.core.check.checker import Checker
 from graphtape.core.check.finding import Lacks
 from graphtape.core.errors import GraphtapeError
@@ -31,14 +31,7 @@ _HELP = "Correct it, or record it: a recording says what Graph answers."
 
 @click.command("check")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=FilePath(path_type=Path))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "sarif"]),
-    default="text",
-    show_default=True,
-    help="A line for each finding, or all of them as JSON or SARIF.",
-)
+@form_option("A line for each finding, or all of them as JSON or SARIF.", "sarif")
 @click.pass_context
 def command(ctx: click.Context, /, paths: tuple[Path, ...], form: str) -> None:
     """Say what in FILE Graph doesn't have.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphtape.cli.options import FilePath
+from graphtape.cli.options import FilePath, form_option
 from graphtape.cli.terminal.progress import working
 from graphtape.cli.terminal.screen import drawn, screen
 from graphtape.core.errors import GraphtapeError
@@ -37,14 +37,7 @@ _STYLES = {"appeared": "green", "vanished": "red", "changed": "yellow"}
 @click.command("diff")
 @click.argument("old", type=FilePath(path_type=Path))
 @click.argument("new", type=FilePath(path_type=Path))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A line for each change, or all of them as one JSON object.",
-)
+@form_option("A line for each change, or all of them as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, old: Path, new: Path, form: str) -> None:
     """Say how the answers in NEW differ in shape from those in OLD; values don't matter.

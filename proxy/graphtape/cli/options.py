@@ -66,6 +66,18 @@ def _scenario_names(
     return found or [CompletionItem(incomplete, type="file")]
 
 
+def form_option(said: str, *more: str) -> Callable[[Command], Command]:
+    """Let a command print text, JSON, or another format of `more`; `said` is the option's help."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", *more]),
+        default="text",
+        show_default=True,
+        help=said,
+    )
+
+
 class FilePath(click.Path):
     """A file or folder that is named: `Path("")` would be the working folder."""
 

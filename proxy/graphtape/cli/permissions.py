@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from graphtape import files
-from graphtape.cli.options import FilePath
+from graphtape.cli.options import FilePath, form_option
 from graphtape.core.errors import GraphtapeError, UsageError
 from graphtape.core.graph.privilege import Grant, PermissionsError, Privileges, smallest
 from graphtape.core.matching.shape import operations_of
@@ -63,14 +63,7 @@ class _Needed:
     default=None,
     help="A user's permissions, or an app's; unless said, what the recorded tokens had.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A line for each operation, or all of them as one JSON object.",
-)
+@form_option("A line for each operation, or all of them as one JSON object.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from graphtape.cli.console import CONTROL, PATIENCE, said_in
-from graphtape.cli.options import option
+from graphtape.cli.options import form_option
+from graphtape.cli.running import control_of, found_by, get, said_in
 from graphtape.cli.terminal.screen import drawn, screen
-from graphtape.core.address import Address
 from graphtape.core.matching.mismatch import spelled_out
 from graphtape.server.control.message import SessionList
 
@@ -26,21 +23,8 @@ _NARROW = 80
 
 
 @click.command("sessions")
-@option(
-    "--control",
-    metavar="HOST:PORT",
-    help=f"Where the proxy's control API listens; default {CONTROL}.",
-)
-@option("--ready-file", metavar="FILE", help="That the proxy has written; it says where.")
-@option("--control-token", metavar="TOKEN", help="That the proxy was started with.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A table, or the control API's own answer.",
-)
+@found_by
+@form_option("A table, or the control API's own answer.")
 def command(
     control: str | None, ready_file: str | None, control_token: str | None, *, form: str
 ) -> None:
@@ -51,9 +35,8 @@ def command(
       graphtape replay cassettes/disconnect.yaml
       graphtape sessions
     """  # noqa: D301 - click's mark for lines to leave alone
-    address = Address.parse(control or CONTROL)
-    base = f"http://{address}" if ready_file is None else said_in(ready_file, "control")
-    raw = _get(f"{base}/sessions", control_token)
+    base = control_of(control) if ready_file is None else said_in(ready_file, "control")
+    raw = get(f"{base}/sessions", token=control_token, advice=_advice)
     if form == "json":
         click.echo(json.dumps(json.loads(raw), indent=2))
         return
@@ -84,22 +67,8 @@ def _listed(row: tuple[str, ...]) -> str:
     return "\n".join(f"{title}: {text}" for title, text in named if text)
 
 
-def _get(url: str, token: str | None) -> bytes:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    # The control port is this machine's: no corporate proxy stands between.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - http, of an address
-    try:
-        with opener.open(asked, timeout=PATIENCE) as answer:
-            return bytes(answer.read())
-    except urllib.error.HTTPError as exc:
-        why = "; give its --control-token" if exc.code in {401, 403} else ""
-        raise click.ClickException(f"{url} answers {exc.code}{why}") from exc
-    except OSError as exc:
-        raise click.ClickException(
-            f"nothing answers at {url}; start `graphtape replay` or `graphtape record`, or say "
-            "where with --control HOST:PORT"
-        ) from exc
+def _advice(status: int) -> str:
+    return "; give its --control-token" if status in {401, 403} else ""
 
 
 def _row(session: SessionFacts) -> tuple[str, ...]:

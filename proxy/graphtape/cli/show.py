@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from graphtape.cli.options import FilePath
+from graphtape.cli.options import FilePath, form_option
 from graphtape.cli.table import Layout, Row, rows
 from graphtape.cli.terminal.progress import working
 from graphtape.cli.terminal.screen import is_terminal, screen, writable
@@ -78,14 +78,7 @@ class _Filter:
 @click.option(
     "--index", "indices", metavar="FROM-TO", multiple=True, help="Only 3, 3-10, 3- or -10."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A table, or one JSON object.",
-)
+@form_option("A table, or one JSON object.")
 @click.option("--no-pager", is_flag=True, help="Never page what is longer than the terminal.")
 def command(
     cassette: Path,
