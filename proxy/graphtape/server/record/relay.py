@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from graphtape.core.coding import AT_ONCE, TooLargeError, decode
+from graphtape.core.coding import TooLargeError
 from graphtape.core.decoder import decoder
 from graphtape.core.graph.local_url import Links, resolved, to_tape
 from graphtape.core.message import Headers, Response, is_json, media_type
@@ -105,8 +104,14 @@ class Relay:
             read, ended = found.body, True
         else:
             read, ended = await _read(found.chunks, limit=limit)
-        if ended and not (passes and coding and await _is_long(read, coding)):
-            return await self._whole(found, read)
+        if ended:
+            unpacks = passes and bool(coding)
+            try:
+                limit = LONGEST_UNPACKED if unpacks else self.limit
+                return self._whole(found, read, await self._unpacked(found, read, limit=limit))
+            except TooLargeError:
+                if not unpacks:
+                    return self._untaped(self._streamed(found, read))
         rest = once(read) if ended else _after(read, found.chunks)
         if passes:
             return self._long_json(found, rest, coding)
@@ -115,11 +120,11 @@ class Relay:
     def _untaped(self, outgoing: Outgoing) -> Relayed:
         return Relayed(outgoing=outgoing, answer=too_large(self.limit))
 
-    async def _whole(self, found: UpstreamAnswer, wire: bytes) -> Relayed:
+    def _whole(self, found: UpstreamAnswer, wire: bytes, plain: Response) -> Relayed:
         """Send what was changed decoded, and what was not as it came."""
-        recorded = await self._plain(found, wire)
-        if isinstance(recorded, Untaped):
+        if len(plain.body) > self.limit:
             return self._untaped(self._streamed(found, wire))
+        recorded = self._taped(plain)
         local = self._local(self.bend(recorded))
         changed = local.body != recorded.body
         outgoing = Outgoing(
@@ -201,11 +206,19 @@ class Relay:
 
     async def _plain(self, found: UpstreamAnswer, wire: bytes) -> Response | Untaped:
         """Return an answer for the tape, unless it unpacks to more than is kept."""
-        answer = Response(status=found.status, reason=found.reason, headers=found.headers, body=b"")
         try:
-            return self._taped(await unpacked(answer, wire, limit=self.limit))
+            return self._taped(await self._unpacked(found, wire, limit=self.limit))
         except TooLargeError:
             return too_large(self.limit)
+
+    async def _unpacked(self, found: UpstreamAnswer, wire: bytes, *, limit: int) -> Response:
+        """Return an answer as upstream meant it.
+
+        Raises:
+            TooLargeError: It unpacks to more than `limit`.
+        """
+        answer = Response(status=found.status, reason=found.reason, headers=found.headers, body=b"")
+        return await unpacked(answer, wire, limit=limit)
 
     def _taped(self, plain: Response) -> Response:
         return to_tape(plain, self.upstream) if self.url is None else resolved(plain, self.url)
@@ -235,21 +248,6 @@ async def _read(chunks: AsyncIterator[bytes], *, limit: int) -> tuple[bytes, boo
         if len(body) > limit:
             return bytes(body), False
     return bytes(body), True
-
-
-async def _is_long(wire: bytes, coding: str) -> bool:
-    """Tell whether a body unpacks to more than is waited for."""
-    try:
-        decode(wire, coding, limit=AT_ONCE)
-    except TooLargeError:
-        pass
-    else:
-        return False
-    try:
-        await asyncio.to_thread(decode, wire, coding, limit=LONGEST_UNPACKED)
-    except TooLargeError:
-        return True
-    return False
 
 
 async def _after(read: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
