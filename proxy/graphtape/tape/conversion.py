@@ -11,6 +11,7 @@ from graphtape import __version__, files
 from graphtape.core.errors import CassetteError, UsageError
 from graphtape.core.graph.cloud import cloud_of
 from graphtape.core.redaction import Policy, Redactor
+from graphtape.core.tape.age import time_of
 from graphtape.tape.cleaning import redacted, salt_of
 from graphtape.tape.export import dev_proxy, har, scenario, wiremock
 from graphtape.tape.formats.registry import read, read_folder
@@ -124,7 +125,7 @@ def convert(
             cassette, rules, target, source, force=force, progress=step(progress, 1, _STEPS)
         )
     else:
-        started_at = found.started_at or _read(metadata.recorded_at)
+        started_at = found.started_at or time_of(metadata.recorded_at)
         beside, lost, notes = _write_other(cassette, rules, target, to, started_at)
     counts = redactor.counts
     return Converted(
@@ -233,12 +234,3 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _written(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _read(recorded_at: str) -> datetime | None:
-    """Read a time as a cassette's metadata write it; None where they don't say."""
-    try:
-        time = datetime.fromisoformat(recorded_at)
-    except ValueError:
-        return None
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, Self
+
+from graphtape.core.message import Interaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graphtape.core.message import Interaction
+    from graphtape.core.message import Request, Response
 
 LONG = 1024 * 1024
 """Bytes of a body from which on it is read and written in pieces."""
@@ -57,3 +59,22 @@ class WithLongBodies:
     interaction: Interaction
     asked: LongBody | None = None
     answered: LongBody | None = None
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        response: Response,
+        *,
+        asked: LongBody | None,
+        answered: LongBody | None,
+    ) -> Self:
+        """Take the bodies out of the messages that are apart."""
+        return cls(
+            interaction=Interaction(
+                request=request if asked is None else replace(request, body=b""),
+                response=response if answered is None else replace(response, body=b""),
+            ),
+            asked=asked,
+            answered=answered,
+        )

@@ -321,14 +321,7 @@ def _read_apart(
         request = replace(request, body=_joined(file, committed.asked, request.body))
     if answered is None:
         response = replace(response, body=_joined(file, committed.answered, response.body))
-    return WithLongBodies(
-        interaction=Interaction(
-            request=request if asked is None else replace(request, body=b""),
-            response=response if answered is None else replace(response, body=b""),
-        ),
-        asked=asked,
-        answered=answered,
-    )
+    return WithLongBodies.of(request, response, asked=asked, answered=answered)
 
 
 def _long(path: Path, chunks: tuple[Span, ...], message: Request | Response) -> _BodyOnDisk | None:

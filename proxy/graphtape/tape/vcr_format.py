@@ -235,14 +235,7 @@ def _settled(given: Interaction | WithLongBodies) -> WithLongBodies:
     asked, answered = (
         HeldBody(body) if len(body) >= LONG else None for body in (request.body, response.body)
     )
-    return WithLongBodies(
-        interaction=Interaction(
-            request=request if asked is None else replace(request, body=b""),
-            response=response if answered is None else replace(response, body=b""),
-        ),
-        asked=asked,
-        answered=answered,
-    )
+    return WithLongBodies.of(request, response, asked=asked, answered=answered)
 
 
 def _lines(written: WithLongBodies) -> Iterator[bytes]:

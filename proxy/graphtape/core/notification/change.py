@@ -84,18 +84,19 @@ def changes_by(request: Request, response: Response) -> tuple[Change, ...]:
         case "DELETE":
             return (Change(path=path, type="deleted"),)
         case "POST":
-            data = _object(response.body)
+            data = object_of(response.body)
             key = data.get("id")
             acted = Change(path=path[:-1], type="updated")
             if not isinstance(key, str):
                 return (acted,)
             return (Change(path=(*path, key), type="created", data=data), acted)
         case _:
-            data = {**_object(request.body), **_object(response.body)}
+            data = {**object_of(request.body), **object_of(response.body)}
             return (Change(path=path, type="updated", data=data),)
 
 
-def _object(body: bytes) -> dict[str, Json]:
+def object_of(body: bytes) -> dict[str, Json]:
+    """Read a JSON object; an empty one where a body is none."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

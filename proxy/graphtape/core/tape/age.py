@@ -68,8 +68,14 @@ class AgeLimit:
 
 def age_at(recorded_at: str, now: datetime) -> timedelta | None:
     """Return how long ago a cassette was recorded; None where its metadata don't say."""
+    time = time_of(recorded_at)
+    return None if time is None else now - time
+
+
+def time_of(text: str) -> datetime | None:
+    """Read a time in ISO 8601, in UTC where it names no zone; None where it is none."""
     try:
-        time = datetime.fromisoformat(recorded_at)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return now - (time if time.tzinfo else time.replace(tzinfo=UTC))
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from graphtape.core.notification.change import Change, path_of
+from graphtape.core.notification.change import Change, object_of, path_of
 from graphtape.core.notification.payload import Notification, renewed_for
 from graphtape.core.notification.place import path_at_app
 
@@ -51,11 +50,11 @@ class Recorded:
         """Find the recorded subscription that one stands for; return where it is on tape."""
         for number, (playback, index) in enumerate(self._subscriptions):
             interaction = playback.recording.interactions[index]
-            asked = _object(interaction.request.body)
+            asked = object_of(interaction.request.body)
             if path_of(str(asked.get("resource"))) != path_of(made.resource):
                 continue
             del self._subscriptions[number]
-            known = _object(interaction.response.body).get("id")
+            known = object_of(interaction.response.body).get("id")
             if isinstance(known, str):
                 self._made[known] = made.id
             self._play(interaction.request)
@@ -78,7 +77,7 @@ class Recorded:
                     continue
                 self._sent.add((id(playback), at))
                 self._play(interaction.request)
-                value = _object(interaction.request.body).get("value")
+                value = object_of(interaction.request.body).get("value")
                 items = value if isinstance(value, list) else []
                 yield from (each for each in items if isinstance(each, dict))
 
@@ -104,11 +103,3 @@ class Recorded:
 def _creates(request: Request) -> bool:
     path = tuple(segment.lower() for segment in path_of(request.url))
     return request.method == "POST" and path == ("subscriptions",)
-
-
-def _object(body: bytes) -> dict[str, Json]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

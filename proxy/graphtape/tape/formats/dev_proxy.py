@@ -14,6 +14,7 @@ from graphtape.tape.formats.exchange import (
     Found,
     LeftOutError,
     Rule,
+    entries_of,
     interaction_of,
     json_bytes,
     optional,
@@ -49,15 +50,12 @@ def read(tree: object, source: Source) -> Found:
     Raises:
         CassetteError: Something in it isn't what Dev Proxy reads.
     """
-    listed = entry.as_mapping(tree, where=source.name)["mocks"]
-    assert isinstance(listed, list)  # noqa: S101 - as `fits` has seen
+    mocked = entry.as_mapping(tree, where=source.name)["mocks"]
+    assert isinstance(mocked, list)  # noqa: S101 - as `fits` has seen
     mocks: list[Mock] = []
     skipped: list[str] = []
     notes: list[str] = []
-    for index, each in enumerate(listed):
-        where = f"{source.name}, mock {index}"
-        fields = entry.as_mapping(each, where=where)
-        about = f"mock {index} ({_title(fields)})"
+    for fields, where, about in entries_of(mocked, _title, name=source.name, kind="mock"):
         try:
             mocks.append(_mock(fields, source, about=about, where=where, notes=notes))
         except LeftOutError as exc:

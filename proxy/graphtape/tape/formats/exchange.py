@@ -80,6 +80,30 @@ class Found:
     cassette: Cassette | None = None
 
 
+def entries_of(
+    trees: Iterable[object],
+    titled: Callable[[dict[object, object]], str],
+    *,
+    name: str,
+    kind: str = "entry",
+) -> Iterator[tuple[dict[object, object], str, str]]:
+    """Generate entries of a list, where each stands, and what it is called when it is left out.
+
+    Args:
+        trees: As decoded.
+        titled: Names an entry by method and host.
+        name: Of the file.
+        kind: What an entry is called.
+
+    Raises:
+        CassetteError: One is no mapping.
+    """
+    for index, tree in enumerate(trees):
+        where = f"{name}, {kind} {index}"
+        fields = entry.as_mapping(tree, where=where)
+        yield fields, where, f"{kind} {index} ({titled(fields)})"
+
+
 def read_each(
     trees: Iterable[object],
     read: Callable[[dict[object, object], str], Interaction],
@@ -100,13 +124,11 @@ def read_each(
     """
     interactions: list[Interaction] = []
     skipped: list[str] = []
-    for index, tree in enumerate(trees):
-        where = f"{name}, entry {index}"
-        fields = entry.as_mapping(tree, where=where)
+    for fields, where, about in entries_of(trees, titled, name=name):
         try:
             interactions.append(read(fields, where))
         except LeftOutError as exc:
-            skipped.append(f"entry {index} ({titled(fields)}): {exc}")
+            skipped.append(f"{about}: {exc}")
     return Found(
         interactions=tuple(interactions), skipped=tuple(skipped), started_at=dated(interactions)
     )

@@ -18,12 +18,14 @@ from urllib.parse import urlencode
 from graphtape.core.coding import TooLargeError, decode
 from graphtape.core.errors import CassetteError
 from graphtape.core.message import HOP_BY_HOP, Headers, Interaction, Request, Response
+from graphtape.core.tape.age import time_of
 from graphtape.tape import entry
 from graphtape.tape.formats.exchange import (
     BODILESS,
     Found,
     LeftOutError,
     base64_bytes,
+    entries_of,
     optional,
     pairs_of,
     request_of,
@@ -87,15 +89,13 @@ def read_tree(tree: object, *, name: str) -> Found:
     dated: list[tuple[datetime | None, Interaction]] = []
     skipped: list[str] = []
     before: datetime | None = None
-    for index, each in enumerate(each for entries in _logs(tree) for each in entries):
-        where = f"{name}, entry {index}"
-        fields = entry.as_mapping(each, where=where)
+    for fields, where, about in entries_of(chain(*_logs(tree)), _title, name=name):
         # One without a time of its own stays behind the one before it.
         before = _time(fields.get("startedDateTime")) or before
         try:
             dated.append((before, _interaction(fields, where=where)))
         except LeftOutError as exc:
-            skipped.append(f"entry {index} ({_title(fields)}): {exc}")
+            skipped.append(f"{about}: {exc}")
     dated.sort(key=lambda pair: pair[0] or _BEFORE_ALL)
     return Found(
         interactions=tuple(interaction for _, interaction in dated),
@@ -117,12 +117,10 @@ def _logs(tree: object) -> list[list[object]]:
 
 
 def _time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
+    time = time_of(value) if isinstance(value, str) else None
     try:
-        time = datetime.fromisoformat(value)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return None if time is None else time.astimezone(UTC)
+    except OverflowError:
         return None
 
 

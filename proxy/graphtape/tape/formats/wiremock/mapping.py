@@ -11,6 +11,7 @@ from graphtape.tape.formats.exchange import (
     Found,
     LeftOutError,
     Rule,
+    entries_of,
     interaction_of,
     optional,
     request_of,
@@ -47,14 +48,12 @@ def read(tree: object, source: Source) -> Found:
         CassetteError: Something in them isn't what WireMock reads.
     """
     top = entry.as_mapping(tree, where=source.name)
-    listed = top.get("mappings", [top])
-    assert isinstance(listed, list)  # noqa: S101 - as `fits` has seen
+    mappings = top.get("mappings", [top])
+    assert isinstance(mappings, list)  # noqa: S101 - as `fits` has seen
     stubs: list[_Stub] = []
     skipped: list[str] = []
-    for index, each in enumerate(listed):
-        where = f"{source.name}, stub {index}"
-        fields = entry.as_mapping(each, where=where)
-        about = f"stub {index} ({_title(fields)})"
+    entries = entries_of(mappings, _title, name=source.name, kind="stub")
+    for index, (fields, where, about) in enumerate(entries):
         try:
             stubs.append(_stub(fields, source, index=index, about=about, where=where))
         except LeftOutError as exc:
