@@ -43,27 +43,20 @@ class Finding:
     @property
     def brief(self) -> str:
         """Say it of a call that is named beside it, without a value that the caller wrote."""
-        hint = f"; {self.near}?" if self.near else ""
-        match self.lacks:
-            case Lacks.OPERATION:
-                also = f": {self.of}" if self.of else ""
-                return f"no operation of Graph{also}{hint}"
-            case Lacks.OPTION:
-                return f"it takes no query option {_name(self.what)}{hint}"
-            case Lacks.PROPERTY:
-                return f"{self.of} has no property {_name(self.what)}{hint}"
-            case Lacks.MEMBER:
-                return f"{self.of} has no such member{hint}"
+        return self._said("operation of Graph", "it", _name(self.what), "such member")
 
     def __str__(self) -> str:
+        return self._said(self.what, self.of, self.what, f"member {self.what}")
+
+    def _said(self, operation: str, taker: str, name: str, member: str) -> str:
         hint = f"; {self.near}?" if self.near else ""
         match self.lacks:
             case Lacks.OPERATION:
                 also = f": {self.of}" if self.of else ""
-                return f"no {self.what}{also}{hint}"
+                return f"no {operation}{also}{hint}"
             case Lacks.OPTION:
-                return f"{self.of} takes no query option {self.what}{hint}"
+                return f"{taker} takes no query option {name}{hint}"
             case Lacks.PROPERTY:
-                return f"{self.of} has no property {self.what}{hint}"
+                return f"{self.of} has no property {name}{hint}"
             case Lacks.MEMBER:
-                return f"{self.of} has no member {self.what}{hint}"
+                return f"{self.of} has no {member}{hint}"
