@@ -78,9 +78,8 @@ class Protocol(web.RequestHandler):
         Args:
             free: Whether nothing is in flight, though the task doesn't wait yet.
         """
-        waiter = self._waiter
         return (
-            (free or (waiter is not None and not waiter.done()))
+            (free or self.waits)
             and not self._messages
             and not self._paused
             and not self._upgraded
@@ -104,10 +103,6 @@ class Protocol(web.RequestHandler):
     def parser(self) -> Any:  # noqa: ANN401 - aiohttp's, of C
         """What turns its bytes into requests."""
         return self._parser
-
-    def soon(self, call: Any) -> None:  # noqa: ANN401 - any callable without arguments
-        """Call something in the next round of the connection's loop."""
-        self._loop.call_soon(call)
 
     def give_away(self) -> tuple[asyncio.Transport, bytes]:
         """Give the transport away while a request is served; this connection is over.

@@ -47,10 +47,7 @@ async def handle(http: BaseRequest, services: Services) -> Sent:
 
                 check_client(http)
             arrived = services.read(http)
-            sessions = services.sessions
-            named = arrived.session
-            found = sessions.identify(named) if sessions.adopt is None else None
-            session = found or await sessions.found(named)
+            session = await services.sessions.found(arrived.session)
         except RequestError as exc:
             return await turn_away(http, services, exc, began)
     with Transaction(

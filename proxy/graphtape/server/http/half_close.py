@@ -36,7 +36,7 @@ class HalfClosing(Protocol):
         """Keep the way back open while a whole request waits for its answer."""
         self._ended = aiohttp_private.FITS and self._owes_answers() and self.ssl_context is None
         if self._ended:
-            self.soon(self._end_if_idle)
+            asyncio.get_running_loop().call_soon(self._end_if_idle)
         return self._ended
 
     def _owes_answers(self) -> bool:
