@@ -41,6 +41,19 @@ def graphtape(
     )
 
 
+def program(code: str, *, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of Python to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @dataclass(slots=True)
 class Serving:
     """A command that serves.

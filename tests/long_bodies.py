@@ -7,9 +7,15 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psutil
+import requests
+
+from commands import serving
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import BufferedIOBase
+    from pathlib import Path
 
 
 def answered(body: bytes, *fields: bytes) -> bytes:
@@ -77,3 +83,15 @@ def endless(
 
     with _served(write) as url:
         yield url
+
+
+def grown_by(tape: Path, upstream: str) -> int:
+    """Record a short body and a long one; return by how many bytes the long one made it grow."""
+    with serving("record", tape, "--upstream", upstream, cwd=tape.parent) as recorder:
+        process = psutil.Process(recorder.process.pid)
+        requests.get(recorder.url + "/v1.0/short", timeout=60)
+        before = most = process.memory_info().rss
+        with requests.get(recorder.url + "/v1.0/long", timeout=60, stream=True) as answer:
+            for _ in answer.iter_content(1024 * 1024):
+                most = max(most, process.memory_info().rss)
+    return most - before

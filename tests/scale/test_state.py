@@ -20,7 +20,7 @@ import pytest
 import requests
 import trustme
 
-from commands import environment, graphtape, serving
+from commands import graphtape, program, serving
 from graphtape.core.tape.steps import LEASE
 from proxies import exchange
 from redis_servers import REDIS, needs_redis, needs_state, redis_in
@@ -476,14 +476,6 @@ def test_what_has_to_be_installed_is_said(tmp_path: Path) -> None:
         f"main(['replay', 'tape.yaml', '--state', 'redis://127.0.0.1:1', *{FREE!r}])"
     )
     tape(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = program(code, cwd=tmp_path)
     assert done.returncode == 2
     assert "pip install 'graphtape[state]'" in done.stderr

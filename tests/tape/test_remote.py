@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from commands import environment, graphtape, serving
+from commands import graphtape, program, serving
 from graphtape.tape.remote import is_url, shown
 from scaled import READ, free_port, opened, refused, state, tape
 
@@ -156,15 +156,7 @@ def test_what_has_to_be_installed_is_said(tmp_path: Path) -> None:
         "from graphtape.cli import main\n"
         "main(['replay', 'https://host.test/tape.yaml'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = program(code, cwd=tmp_path)
     assert done.returncode == 2
     assert "pip install 'graphtape[remote]'" in done.stderr
 
