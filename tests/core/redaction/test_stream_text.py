@@ -159,6 +159,17 @@ def test_a_long_body_is_redacted_alike_in_pieces_and_in_one(
     assert b"Fake-" not in whole
 
 
+@pytest.mark.parametrize("size", [7, 50, 333])
+def test_a_table_is_told_by_its_heading_however_small_the_pieces_are(size: int) -> None:
+    heading = "Id,Note," + ",".join(f"Column {number}" for number in range(40)) + ",Password\n"
+    note = '"' + "two lines\n" * 90 + '"'
+    rows = (f"{n},{note},{'x,' * 40}{FAKE}-{n}\n" for n in range(30))
+    body = (heading + "".join(rows)).encode()
+    clean = in_windows(body, "text/csv", [*range(0, len(body), size)])
+    assert clean == bodies.body(sweep(), body, "text/csv")
+    assert FAKE.encode() not in clean
+
+
 def test_redacting_a_long_text_twice_is_redacting_it_once() -> None:
     clean = Redactor(salt="s").content(csv(12_000), "text/csv", answer=False)[0]
     assert Redactor(salt="s").content(clean, "text/csv", answer=False)[0] == clean

@@ -65,7 +65,7 @@ class TextBody:
         self._window = window
         self._sought = window
         self._before: bytes | None = None
-        self._quoted = False
+        self._quoted: bool | None = None  # not known yet
         sweep.elements = self._elements = Elements()
 
     def feed(self, piece: bytes) -> bytes:
@@ -93,7 +93,7 @@ class TextBody:
         held = len(self._held)
         if held < self._sought + AHEAD:
             return None
-        if self._before is None:
+        if self._quoted is None:
             self._quoted = assignments.heads_secrets(
                 self._sweep, self._view(self._held[: self._window]).decode("utf-8", "replace")
             )
